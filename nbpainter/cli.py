@@ -1,0 +1,174 @@
+"""The command line: `nbpainter paint / replay / draw / train`.
+
+Whatever a user can mend ends in one sentence on standard error and exit code
+2. TensorFlow is imported by the commands that need it, when they need it.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+
+from nbpainter import config
+from nbpainter.errors import NBPainterError
+
+
+def build_parser():
+    """Return the `argparse.ArgumentParser` of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="nbpainter",
+        description="Paint photographs with learned MyPaint brush strokes.",
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND"
+    )
+
+    paint = commands.add_parser("paint", help="paint a photograph")
+    paint.add_argument("photo", metavar="PHOTO", help="a picture file")
+    paint.add_argument("--strokes", type=int, metavar="N", default=400)
+    paint.add_argument(
+        "--size", type=int, metavar="PX", default=512, help="longer side"
+    )
+    paint.add_argument(
+        "--seconds", type=float, metavar="S", help="stop after about so long"
+    )
+    paint.add_argument("--seed", type=int, metavar="S", default=0)
+    paint.add_argument("--brush", metavar="NAME", default="dry_brush")
+    paint.add_argument("--out", metavar="DIR", default="painting")
+    paint.set_defaults(run=_paint)
+
+    replay = commands.add_parser(
+        "replay", help="draw a painting's strokes with the real MyPaint engine"
+    )
+    replay.add_argument("painting", metavar="painting.json")
+    replay.add_argument("--size", type=int, metavar="PX", help="longer side")
+    replay.add_argument("--out", metavar="FILE.png", default="mypaint.png")
+    replay.set_defaults(run=_replay)
+
+    draw = commands.add_parser(
+        "draw", help="draw episodes for training with the real MyPaint engine"
+    )
+    draw.add_argument("--strokes", type=int, metavar="N", required=True)
+    draw.add_argument("--out", metavar="FILE.npz", required=True)
+    draw.add_argument("--brush", metavar="NAME", default="dry_brush")
+    draw.add_argument("--seed", type=int, metavar="S", default=0)
+    draw.set_defaults(run=_draw)
+
+    train = commands.add_parser("train", help="train a network from zero")
+    train.add_argument("stage", choices=["generator"])
+    train.add_argument(
+        "--data",
+        nargs="+",
+        metavar="PATH",
+        default=[],
+        help="episodes files; default: strokes are drawn",
+    )
+    train.add_argument("--out", metavar="DIR", default="trained")
+    train.set_defaults(run=_train)
+
+    for command in (paint, replay, draw, train):
+        command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    return parser
+
+
+def _paint(arguments):
+    from nbpainter.errors import DataError
+    from nbpainter.files import make_folder
+
+    if not os.path.exists(arguments.photo):
+        raise DataError(
+            f"There is no photograph {arguments.photo}. Check the path."
+        )
+    if arguments.brush != "dry_brush":
+        raise DataError(
+            f"There is no trained generator for the brush {arguments.brush!r}."
+            " There is one for: dry_brush."
+        )
+    folder = make_folder(arguments.out)
+
+    from nbpainter import mypaint
+    from nbpainter.painter import paint
+    from nbpainter.pictures import save_picture
+
+    painting = paint(
+        arguments.photo,
+        num_strokes=arguments.strokes,
+        size=arguments.size,
+        seed=arguments.seed,
+        num_steps=config.PaintConfig().num_steps,
+        seconds=arguments.seconds,
+    )
+    painting.save(folder / "painting.json")
+    painting.save_image(folder / "painting.png")
+    painting.save_animation(
+        folder / "painting.gif", size=min(512, arguments.size)
+    )
+    written = ["painting.png", "painting.gif", "painting.json"]
+    if mypaint.is_available():
+        save_picture(painting.replay(), folder / "mypaint.png")
+        written.append("mypaint.png")
+    figures = painting.figures
+    print(
+        f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
+        f"{figures['seconds']:.0f} s. In {folder}: {', '.join(written)}."
+    )
+
+
+def _replay(arguments):
+    from nbpainter.painting import Painting
+    from nbpainter.pictures import save_picture
+
+    painting = Painting.load(arguments.painting)
+    save_picture(painting.replay(arguments.size), arguments.out)
+    print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
+
+
+def _draw(arguments):
+    from nbpainter.episodes import write_drawn_episodes
+
+    path = pathlib.Path(arguments.out)
+    write_drawn_episodes(
+        path, arguments.strokes, arguments.brush, arguments.seed, verbose=1
+    )
+    megabytes = path.stat().st_size / 1e6
+    print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
+
+
+def _train(arguments):
+    from nbpainter.training import train_generator
+    from nbpainter.weights import read_manifest
+
+    train_generator(arguments.out, arguments.data)
+    entry = read_manifest(arguments.out)["generator_pretrained"]
+    print(
+        f"FVU {entry['fvu']:.4f} on {entry['num_test_strokes']} unseen "
+        f"strokes, {entry['num_weights']} weights, {entry['seconds']} s. In "
+        f"{arguments.out}."
+    )
+
+
+def main(arguments=None):
+    """Run a command.
+
+    Args:
+        arguments: list of str. Default: the command line's.
+
+    Returns:
+        0, or 2 after a sentence on standard error.
+    """
+    arguments = build_parser().parse_args(arguments)
+    try:
+        arguments.run(arguments)
+    except NBPainterError as error:
+        problem = str(error)
+    except MemoryError:
+        problem = "There is not enough memory. Choose a smaller size."
+    except OSError as error:
+        problem = f"{error}. Check the path and the room on the disk."
+    except KeyboardInterrupt:
+        print("\nnbpainter: stopped.", file=sys.stderr)
+        return 130
+    else:
+        return 0
+    print(f"\nnbpainter: {problem}", file=sys.stderr)
+    return 2

@@ -1,0 +1,452 @@
+"""The real brush: libmypaint, called through ctypes.
+
+Nothing but the shared library is needed (Debian's `libmypaint-1.5-1`,
+Homebrew's `libmypaint`): the brush is a small JSON file of ours. One `Brush`
+draws one list of strokes; its random numbers run on from stroke to stroke,
+so the same list, brush and seed give the same pixels.
+"""
+
+import colorsys
+import ctypes
+import ctypes.util
+import functools
+import json
+import math
+import pathlib
+import sys
+
+import numpy as np
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    X_COLUMNS,
+    Y_COLUMNS,
+    brush_radius,
+    check_actions,
+    curve_weights,
+    pressure_weights,
+    random_actions,
+)
+from nbpainter.errors import EngineError
+
+CHUNK_STROKES = 2_500
+"""Strokes of a file of episodes that one brush draws in one go."""
+
+BRUSHES = pathlib.Path(__file__).parent / "brushes"
+
+_OPAQUE = 1 << 15  # libmypaint's fixed-point 1.0.
+_TILE = 64
+_EVENT_SECONDS = 0.1
+_NUM_EVENTS = 100
+_WARM_UP_STROKES = 8
+
+# One stroke's events: a first point a little way along, then 100 points.
+_TIMES = np.arange(_NUM_EVENTS + 1) / _NUM_EVENTS
+_CURVE = curve_weights(_TIMES)
+_PRESSURE = pressure_weights(_TIMES)
+
+_INSTALL = {
+    "linux": "sudo apt-get install libmypaint-1.5-1  (Debian, Ubuntu, Colab; "
+    "elsewhere the package is called libmypaint)",
+    "darwin": "brew install libmypaint",
+    "win32": "libmypaint has no Windows package: use WSL, Colab or Linux",
+}
+
+
+class _TileRequest(ctypes.Structure):
+    # MyPaintTileRequest of libmypaint 1.x, mypaint-tiled-surface.h.
+    _fields_ = [
+        ("tx", ctypes.c_int),
+        ("ty", ctypes.c_int),
+        ("readonly", ctypes.c_int),
+        ("buffer", ctypes.POINTER(ctypes.c_uint16)),
+        ("context", ctypes.c_void_p),
+        ("thread_id", ctypes.c_int),
+        ("mipmap_level", ctypes.c_int),
+    ]
+
+
+def _prototypes():
+    pointer, integer = ctypes.c_void_p, ctypes.c_int
+    real, text = ctypes.c_float, ctypes.c_char_p
+    request = ctypes.POINTER(_TileRequest)
+    return {
+        "mypaint_fixed_tiled_surface_new": (pointer, integer, integer),
+        "mypaint_surface_unref": (None, pointer),
+        "mypaint_surface_begin_atomic": (None, pointer),
+        "mypaint_surface_end_atomic": (None, pointer, pointer),
+        "mypaint_tile_request_init": (None, request, *[integer] * 4),
+        "mypaint_tiled_surface_tile_request_start": (None, pointer, request),
+        "mypaint_tiled_surface_tile_request_end": (None, pointer, request),
+        "mypaint_brush_new": (pointer,),
+        "mypaint_brush_unref": (None, pointer),
+        "mypaint_brush_from_defaults": (None, pointer),
+        "mypaint_brush_from_string": (integer, pointer, text),
+        "mypaint_brush_setting_from_cname": (integer, text),
+        "mypaint_brush_input_from_cname": (integer, text),
+        "mypaint_brush_set_base_value": (None, pointer, integer, real),
+        "mypaint_brush_get_base_value": (real, pointer, integer),
+        "mypaint_brush_set_mapping_point": (
+            *(None, pointer),
+            *[integer] * 3,
+            *[real] * 2,
+        ),
+        "mypaint_brush_stroke_to": (
+            *(integer, pointer, pointer),
+            *[real] * 5,
+            ctypes.c_double,
+        ),
+    }
+
+
+@functools.cache
+def _library():
+    """Find libmypaint and declare the functions in use, once."""
+    for name in ("mypaint-1.5", "mypaint"):
+        path = ctypes.util.find_library(name)
+        if path:
+            break
+    else:
+        raise EngineError(
+            "The MyPaint engine (libmypaint) was not found. Install it with: "
+            f"{_INSTALL.get(sys.platform, _INSTALL['linux'])}"
+        )
+    try:
+        library = ctypes.CDLL(path)
+        for name, (result, *arguments) in _prototypes().items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        raise EngineError(
+            f"The MyPaint engine {path} cannot be used ({error}). nbpainter "
+            "needs libmypaint 1.5 or later of the 1.x series."
+        ) from error
+    return library
+
+
+def is_available():
+    """Return whether libmypaint can be used on this machine."""
+    try:
+        _library()
+    except EngineError:
+        return False
+    return True
+
+
+class Surface:
+    """A MyPaint canvas, transparent at first.
+
+    Args:
+        height: int, pixels, positive.
+        width: int, pixels, positive.
+
+    Raises:
+        EngineError: if libmypaint is missing or has no memory left.
+    """
+
+    def __init__(self, height, width):
+        self._handle = None
+        self._library = _library()
+        self.height, self.width = height, width
+        self._handle = self._library.mypaint_fixed_tiled_surface_new(
+            width, height
+        )
+        if not self._handle:
+            raise EngineError(
+                f"libmypaint cannot make a canvas of {width} x {height} "
+                "pixels: choose a smaller size."
+            )
+        rows, tiles_per_row = -(-height // _TILE), -(-width // _TILE)
+        request = _TileRequest()
+        self._library.mypaint_tile_request_init(request, 0, 0, 0, 0)
+        self._library.mypaint_tiled_surface_tile_request_start(
+            self._handle, request
+        )
+        # The tiles follow each other in memory and never move.
+        self._tiles = np.ctypeslib.as_array(
+            request.buffer, (rows, tiles_per_row, _TILE, _TILE, 4)
+        )
+        self._library.mypaint_tiled_surface_tile_request_end(
+            self._handle, request
+        )
+        self.clear()
+
+    def __del__(self):
+        if self._handle:
+            self._library.mypaint_surface_unref(self._handle)
+
+    def clear(self):
+        """Make every pixel transparent."""
+        self._tiles[...] = 0
+
+    def pixels(self):
+        """Return the picture, a float32 array `(height, width, 4)`.
+
+        RGBA in `[0, 1]` with *premultiplied* alpha, as the engine keeps it:
+        over white it is `rgb + (1 - alpha)`.
+        """
+        rows, tiles_per_row = self._tiles.shape[:2]
+        pixels = self._tiles.swapaxes(1, 2).reshape(
+            rows * _TILE, tiles_per_row * _TILE, 4
+        )[: self.height, : self.width]
+        return pixels.astype("float32") / _OPAQUE
+
+
+def load_brush(brush="dry_brush"):
+    """Read a MyPaint brush file.
+
+    Args:
+        brush: str or path, a brush in `nbpainter/brushes` by name, or a
+            `.myb` file.
+
+    Returns:
+        A dict, the brush file's JSON.
+
+    Raises:
+        EngineError: if there is no such brush or the file is not a brush.
+    """
+    path = BRUSHES / f"{brush}.myb"
+    if not path.is_file():
+        path = pathlib.Path(brush)
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in BRUSHES.glob("*.myb")))
+        raise EngineError(
+            f"There is no brush {str(brush)!r}. Give the path of a .myb file "
+            f"or one of: {names}."
+        )
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+        if not isinstance(settings["settings"], dict):
+            raise TypeError("settings is no object")
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(
+            f"{path} is not a MyPaint brush file of version 3 ({error}). "
+            "Choose a .myb file that MyPaint 1.2 or later has saved."
+        ) from error
+    return settings
+
+
+class Brush:
+    """A MyPaint brush whose random numbers run on from stroke to stroke.
+
+    Args:
+        brush: str or path, see `load_brush`. Default `"dry_brush"`.
+        seed: int >= 0 or sequence of such ints, which random numbers the
+            brush starts with.
+    """
+
+    def __init__(self, brush="dry_brush", seed=0):
+        self._handle = None
+        self._library = _library()
+        settings = load_brush(brush)
+        self._handle = self._library.mypaint_brush_new()
+        self._library.mypaint_brush_from_defaults(self._handle)
+        if not self._library.mypaint_brush_from_string(
+            self._handle, json.dumps(settings).encode()
+        ):
+            raise EngineError(
+                f"libmypaint refuses the brush {str(brush)!r}: choose a .myb "
+                "file of version 3."
+            )
+        self._settings = {
+            name: self._library.mypaint_brush_setting_from_cname(name.encode())
+            for name in (
+                *("radius_logarithmic", "color_h", "color_s", "color_v"),
+                *("speed1_gamma", "speed2_gamma"),
+            )
+        }
+        self._gammas = {
+            name: self._library.mypaint_brush_get_base_value(
+                self._handle, self._settings[f"{name}_gamma"]
+            )
+            for name in ("speed1", "speed2")
+        }
+        self._speed_points = list(self._find_speed_points(settings))
+        self._radius_log = None
+        self._stroke_to(None, 0.0, 0.0, 0.0, 1.0)  # It only resets the brush.
+        # Every new brush has the same random numbers, and the library has no
+        # call to choose others: throw-away strokes use up some of them.
+        scratch = Surface(_TILE, _TILE)
+        for action in random_actions(_WARM_UP_STROKES, seed):
+            self.draw(scratch, action)
+        # From the origin at rest, all goes on alike on canvases of any size.
+        for _ in range(2):
+            self._stroke_to(scratch, 0.0, 0.0, 0.0, 100.0)
+
+    def __del__(self):
+        if self._handle:
+            self._library.mypaint_brush_unref(self._handle)
+
+    def _find_speed_points(self, settings):
+        for setting, value in settings["settings"].items():
+            for name in self._gammas:
+                points = value.get("inputs", {}).get(name, [])
+                for index, (x, y) in enumerate(points):
+                    yield (
+                        self._library.mypaint_brush_setting_from_cname(
+                            setting.encode()
+                        ),
+                        self._library.mypaint_brush_input_from_cname(
+                            name.encode()
+                        ),
+                        *(index, x, y, self._gammas[name]),
+                    )
+
+    def _set(self, name, value):
+        self._library.mypaint_brush_set_base_value(
+            self._handle, self._settings[name], value
+        )
+
+    def _set_radius(self, radius_log):
+        """Set the radius, and measure the pen's speed in radii a second.
+
+        libmypaint 1.3 drew the dataset and measured so; later versions count
+        pixels a second, and thin out large strokes. The input of a speed
+        curve is `m ln(e^gamma + speed) + q`, so a gamma that is larger by
+        `ln(radius)` and curve points moved to match give the old behaviour.
+        """
+        if radius_log == self._radius_log:
+            return
+        self._radius_log = radius_log
+        self._set("radius_logarithmic", radius_log)
+        for name, gamma in self._gammas.items():
+            self._set(f"{name}_gamma", gamma + radius_log)
+        for setting, source, index, x, y, gamma in self._speed_points:
+            slope, offset = _speed_mapping(gamma)
+            new_slope, new_offset = _speed_mapping(gamma + radius_log)
+            x = ((x - offset) / slope + radius_log) * new_slope + new_offset
+            self._library.mypaint_brush_set_mapping_point(
+                self._handle, setting, source, index, x, y
+            )
+
+    def _stroke_to(self, surface, x, y, pressure, seconds):
+        self._library.mypaint_brush_stroke_to(
+            self._handle,
+            surface._handle if surface else None,
+            *(x, y, pressure, 0.0, 0.0, seconds),
+        )
+
+    def draw(self, surface, action, side=_TILE, travel_seconds=_EVENT_SECONDS):
+        """Draw one stroke onto a surface.
+
+        Args:
+            surface: `Surface`, drawn on.
+            action: float array `(12,)`.
+            side: int or float, the side of the action's window in pixels;
+                its origin is the surface's.
+            travel_seconds: float, how long the pen takes from the last
+                stroke's end to this one's start. 0.1, the dataset's, lets
+                the brush's smoothing reach into the stroke by 0.7 % of the
+                way; 1.0 makes the stroke independent of the one before.
+        """
+        action = np.asarray(action, "float64")
+        x = _CURVE @ action[X_COLUMNS] * side
+        y = _CURVE @ action[Y_COLUMNS] * side
+        pressure = _PRESSURE @ action[PRESSURE_COLUMNS]
+        radius = float(brush_radius(action[ACTION_INDEX["size"]])) * side
+        self._set_radius(math.log(radius))
+        hsv = colorsys.rgb_to_hsv(*action[COLOR_COLUMNS])
+        for name, value in zip(("color_h", "color_s", "color_v"), hsv):
+            self._set(name, value)
+        # A quarter of a pixel (of 64) along the first chord.
+        chord = math.hypot(x[1] - x[0], y[1] - y[0])
+        part = min(1.0, 0.25 / 64 * side / chord) if chord else 0.0
+        points = zip(x[1:].tolist(), y[1:].tolist(), pressure[1:].tolist())
+        first = (x[0] + part * (x[1] - x[0]), y[0] + part * (y[1] - y[0]))
+        self._library.mypaint_surface_begin_atomic(surface._handle)
+        self._stroke_to(surface, x[0], y[0], 0.0, travel_seconds)
+        self._stroke_to(surface, *first, pressure[0], _EVENT_SECONDS)
+        # The loop that all drawing time is spent in: no look-ups.
+        stroke_to = self._library.mypaint_brush_stroke_to
+        brush, canvas = self._handle, surface._handle
+        for px, py, p in points:
+            stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
+        self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
+        self._library.mypaint_surface_end_atomic(surface._handle, None)
+
+
+def _speed_mapping(gamma):
+    """Slope and offset of a speed curve's input, libmypaint's brush code."""
+    slope = 0.015 * (45 + math.exp(gamma))
+    return slope, 0.5 - slope * math.log(45 + math.exp(gamma))
+
+
+def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
+    """Draw each action on an empty square canvas with the real engine.
+
+    One brush draws them all, as in the dataset, so a stroke's spatter
+    depends on the strokes before it.
+
+    Args:
+        actions: float array `(n, 12)` in `[0, 1]`.
+        size: int, side of a canvas in pixels. Default 64.
+        brush: str or path, see `load_brush`.
+        seed: int >= 0, which random numbers the brush starts with.
+
+    Returns:
+        A float32 array `(n, size, size, 4)`: RGBA in `[0, 1]`, straight
+        alpha, each stroke in its action's colour.
+
+    Raises:
+        DataError: for actions of another shape or out of range.
+        EngineError: if libmypaint is missing or refuses the brush.
+    """
+    actions = check_actions(actions)
+    strokes = np.empty((len(actions), size, size, 4), "float32")
+    strokes[..., :3] = actions[:, None, None, COLOR_COLUMNS]
+    pen = Brush(brush, seed)
+    for stroke, pixels in zip(strokes, _draw_each(actions, pen, size)):
+        stroke[..., 3] = pixels[..., 3]
+    return strokes
+
+
+def _draw_each(actions, pen, size):
+    surface = Surface(size, size)
+    for action in actions:
+        surface.clear()
+        pen.draw(surface, action, size)
+        yield surface.pixels()
+
+
+def draw_chunk(num_strokes, brush, seed, chunk):
+    """Draw one chunk of a file of episodes.
+
+    A chunk has a brush of its own, so that chunks can be drawn side by side;
+    it starts where the pen left the chunk before.
+
+    Args:
+        num_strokes: int, strokes of the whole file; its actions are
+            `random_actions(num_strokes, seed)`.
+        brush: str or path, see `load_brush`.
+        seed: int >= 0, of the whole file.
+        chunk: int, which run of `CHUNK_STROKES` strokes, from 0.
+
+    Returns:
+        A uint8 array `(n, 64, 64, 3)`, RGB on white.
+    """
+    actions = random_actions(num_strokes, seed)
+    start = chunk * CHUNK_STROKES
+    pen = Brush(brush, [seed, chunk])
+    if start:
+        pen.draw(Surface(_TILE, _TILE), actions[start - 1])
+    actions = actions[start : start + CHUNK_STROKES]
+    strokes = np.empty((len(actions), _TILE, _TILE, 3), "uint8")
+    for stroke, pixels in zip(strokes, _draw_each(actions, pen, _TILE)):
+        stroke[...] = (pixels[..., :3] + 1 - pixels[..., 3:]) * 255 + 0.5
+    return strokes
+
+
+def main(arguments):
+    """Draw one chunk and write its pixels to standard output."""
+    num_strokes, brush, seed, chunk = arguments
+    try:
+        strokes = draw_chunk(int(num_strokes), brush, int(seed), int(chunk))
+    except EngineError as error:
+        sys.exit(str(error))
+    sys.stdout.buffer.write(strokes.data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

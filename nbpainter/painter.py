@@ -1,0 +1,488 @@
+"""Find the strokes that make a canvas match a photograph.
+
+Coarse to fine: each level covers the picture with a grid of square windows.
+The strokes of a window are moved by gradient descent until the window matches
+the photograph, and must stay inside the window's core; the margin around it
+shows what they do to the neighbourhood. Windows of one 2 x 2 parity class do
+not touch each other's cores, so a class is painted at once, in one batch, and
+then the next class on what it left.
+"""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    X_COLUMNS,
+    Y_COLUMNS,
+    columns,
+    move_actions,
+)
+from nbpainter.canvas import composite
+from nbpainter.config import PaintConfig
+from nbpainter.errors import DataError
+from nbpainter.losses import psnr
+from nbpainter.painting import Painting, lay_strokes
+from nbpainter.pictures import load_photo, resize
+from nbpainter.weights import load_pretrained
+
+MAX_STROKES = 100_000
+
+_FINE = 32  # Side of a window in pixels while its strokes are fine-tuned,
+_COARSE = 16  # and before, when a step costs a fraction.
+_MARGIN = 1 / 8  # Of a window's side, around its core.
+_MAX_BATCH = 512  # Strokes that are optimised together.
+_STROKES_PER_WINDOW = 24
+_WHOLE = 60  # So few strokes are painted in one window.
+
+
+def paint(
+    photo,
+    num_strokes=PaintConfig.num_strokes,
+    size=PaintConfig.size,
+    generator=None,
+    seed=PaintConfig.seed,
+    num_steps=PaintConfig.num_steps,
+    learning_rate=PaintConfig.learning_rate,
+    seconds=None,
+    verbose=1,
+):
+    """Paint a photograph with brush strokes.
+
+    Args:
+        photo: str or path of a picture file, PIL image, or array
+            `(height, width, 3)` (floats in `[0, 1]`, uint8 or uint16).
+        num_strokes: int, exactly so many strokes. Default 400.
+        size: int, longer side of the painting in pixels. Default 512.
+        generator: str or model, what draws the strokes: a name for
+            `load_pretrained` or a model of `build_generator`. Default:
+            `"generator_pretrained"`.
+        seed: int >= 0, where the strokes start. The same seed gives the same
+            painting.
+        num_steps: int, gradient steps for each group of strokes. Default
+            100.
+        learning_rate: float, of Adam on the actions' logits. Default 0.1.
+        seconds: float, stop after about so long, with the strokes that are
+            there. Default: no limit.
+        verbose: 0 or 1, whether to show a progress bar. Default 1.
+
+    Returns:
+        A `Painting`.
+
+    Raises:
+        DataError: for a photograph that cannot be read, or a number out of
+            range.
+
+    Example:
+
+    >>> painting = paint(np.ones((20, 30, 3)) * 0.5, num_strokes=2, size=30,
+    ...                  num_steps=2, verbose=0)
+    >>> painting.canvas.shape
+    (20, 30, 3)
+    """
+    _check_count("num_strokes", num_strokes, 1, MAX_STROKES)
+    _check_count("seed", seed, 0, 2**32 - 1)
+    _check_count("num_steps", num_steps, 1, 100_000)
+    target = load_photo(photo, size)
+    started = time.perf_counter()
+    generator = generator or "generator_pretrained"
+    named = isinstance(generator, str)
+    model = load_pretrained(generator) if named else generator
+    optimizer = ActionOptimizer(model, num_steps, learning_rate)
+    random = np.random.default_rng(seed)
+    height, width = target.shape[:2]
+    canvas = np.ones_like(target)
+    painted = []
+    bar = keras.utils.Progbar(
+        num_strokes, stateful_metrics=["psnr"], verbose=verbose,
+        unit_name="stroke",
+    )  # fmt: skip
+    for cells, level_strokes in plan_levels(num_strokes, height, width):
+        grid = Grid(height, width, cells)
+        counts = grid.share(target, canvas, level_strokes)
+        for batch in grid.batches(counts):
+            actions = optimizer.paint_windows(
+                *grid.windows(target, canvas, batch), counts[batch], random
+            )
+            strokes = grid.to_picture(actions, batch, counts[batch])
+            canvas = lay_strokes(canvas, strokes, model)
+            painted.append(strokes)
+            bar.add(len(strokes), [("psnr", float(psnr(canvas, target)))])
+            if seconds and time.perf_counter() - started > seconds:
+                break
+        else:
+            continue
+        break
+    painting = Painting(
+        np.concatenate(painted), width, height, generator=generator, seed=seed
+    )
+    painting.figures = {
+        "num_strokes": len(painting),
+        "psnr": round(float(psnr(painting.canvas, target)), 3),
+        "seconds": round(time.perf_counter() - started, 2),
+    }
+    return painting
+
+
+def _check_count(name, value, low, high):
+    whole = isinstance(value, (int, np.integer))
+    if not whole or isinstance(value, bool) or not low <= value <= high:
+        raise DataError(
+            f"`{name}` must be a whole number from {low} to {high}. "
+            f"Received: {name}={value!r}."
+        )
+
+
+def plan_levels(num_strokes, height, width):
+    """Decide how many windows and strokes each level has.
+
+    Windows halve (after a first third) and strokes grow fourfold from level
+    to level, as many strokes to the area of a window on each, until the
+    finest windows hold few enough to be painted well.
+
+    Args:
+        num_strokes: int.
+        height: int, of the picture.
+        width: int.
+
+    Returns:
+        A list of `(cells, strokes)`: windows along the longer side, and
+        strokes of the level. The strokes sum to `num_strokes`.
+
+    Example:
+
+    >>> plan_levels(50, 64, 64)
+    [(1, 50)]
+    >>> plan_levels(500, 256, 256)
+    [(1, 24), (3, 95), (6, 381)]
+    """
+    # A long picture starts with several windows side by side.
+    first = max(1, round(max(height, width) / min(height, width) / 1.5))
+    cells = [first]
+    if num_strokes > _WHOLE:
+        cells.append(3 * first)
+    while True:
+        shares = 4.0 ** np.arange(len(cells))
+        strokes = largest_remainder(shares, num_strokes)
+        if len(cells) == 1 or strokes[-1] <= _STROKES_PER_WINDOW * (
+            cells[-1] ** 2 / first
+        ):
+            return [pair for pair in zip(cells, strokes.tolist()) if pair[1]]
+        cells.append(2 * cells[-1])
+
+
+def largest_remainder(shares, total):
+    """Split a whole number in proportion, into whole numbers.
+
+    Args:
+        shares: float array `(n,)`, not negative, with a positive sum.
+        total: int.
+
+    Returns:
+        An int array `(n,)` that sums to `total`.
+
+    Example:
+
+    >>> largest_remainder(np.array([1.0, 1.0, 1.0]), 4).tolist()
+    [2, 1, 1]
+    """
+    exact = shares * (total / shares.sum())
+    counts = np.floor(exact).astype(int)
+    missing = total - counts.sum()
+    counts[np.argsort(counts - exact, kind="stable")[:missing]] += 1
+    return counts
+
+
+class Grid:
+    """The windows of one level, at the level's own resolution.
+
+    Args:
+        height: int, of the picture in pixels.
+        width: int.
+        cells: int, windows along the longer side.
+    """
+
+    def __init__(self, height, width, cells):
+        longer = max(height, width)
+        # Windows of more pixels than the photograph has show nothing new.
+        side = _FINE if cells == 1 or cells * _FINE <= 2 * longer else _COARSE
+        if cells == 1 and longer <= 2 * _FINE:
+            side = 2 * _FINE
+        self.side = side
+        self.margin = 0 if cells == 1 else int(side * _MARGIN)
+        self.core = side - 2 * self.margin
+        self.unit = cells * self.core
+        self.height = max(1, round(height * self.unit / longer))
+        self.width = max(1, round(width * self.unit / longer))
+        self.rows = -(-self.height // self.core)
+        self.columns = -(-self.width // self.core)
+
+    def _padded(self, picture, fill):
+        """The picture at the grid's resolution, with all windows' margins."""
+        padded = np.full(
+            (
+                self.rows * self.core + 2 * self.margin,
+                self.columns * self.core + 2 * self.margin,
+                picture.shape[-1],
+            ),
+            fill,
+            "float32",
+        )
+        low, high = self.margin, self.margin + self.height
+        right = self.margin + self.width
+        padded[low:high, low:right] = resize(picture, self.height, self.width)
+        return padded
+
+    def _corners(self, batch):
+        return self.core * (batch // self.columns), self.core * (
+            batch % self.columns
+        )
+
+    def windows(self, target, canvas, batch):
+        """Cut windows out of the photograph and the canvas.
+
+        Args:
+            target: float32 array `(height, width, 3)`.
+            canvas: float32 array `(height, width, 3)`.
+            batch: int array `(batch,)`, numbers of windows.
+
+        Returns:
+            Three float32 arrays `(batch, side, side, channels)`: photograph,
+            canvas, and a mask that is 0 outside the picture; and the margin,
+            a fraction of the side.
+        """
+        pictures = [
+            self._padded(target, 0.0),
+            self._padded(canvas, 1.0),
+            self._padded(np.ones((*target.shape[:2], 1), "float32"), 0.0),
+        ]
+        cut = [
+            np.stack(
+                [
+                    picture[top : top + self.side, left : left + self.side]
+                    for top, left in zip(*self._corners(batch))
+                ]
+            )
+            for picture in pictures
+        ]
+        return *cut, self.margin / self.side
+
+    def share(self, target, canvas, num_strokes):
+        """Give each window strokes in proportion to its error's root.
+
+        Returns:
+            An int array `(rows * columns,)` that sums to `num_strokes`.
+        """
+        error = np.sum((target - canvas) ** 2, axis=-1, keepdims=True)
+        error = self._padded(error, 0.0)[
+            self.margin : self.margin + self.rows * self.core,
+            self.margin : self.margin + self.columns * self.core,
+        ]
+        error = error.reshape(self.rows, self.core, self.columns, self.core)
+        shares = np.sqrt(error.sum((1, 3)).ravel() + 1e-6)
+        # No window gets a crowd: the others' batches would wait for it.
+        shares = np.minimum(shares, 2.5 * shares.mean())
+        return largest_remainder(shares, num_strokes)
+
+    def batches(self, counts):
+        """Yield the windows to paint together, class after class.
+
+        Args:
+            counts: int array, strokes of each window.
+
+        Yields:
+            Int arrays: numbers of windows of one parity class, as many as
+            fit into a batch.
+        """
+        numbers = np.arange(self.rows * self.columns)
+        parity = 2 * (numbers // self.columns % 2) + numbers % self.columns % 2
+        for which in range(4):
+            batch = numbers[(parity == which) & (counts > 0)]
+            if len(batch):
+                most = max(1, _MAX_BATCH // counts[batch].max())
+                yield from np.split(batch, range(most, len(batch), most))
+
+    def to_picture(self, actions, batch, counts):
+        """Rewrite windows' actions for the picture, large strokes first.
+
+        Args:
+            actions: float32 array `(batch, strokes, 12)`.
+            batch: int array `(batch,)`, numbers of windows.
+            counts: int array `(batch,)`, how many strokes of each count.
+
+        Returns:
+            A float32 array `(sum(counts), 12)`.
+        """
+        top, left = self._corners(batch)
+        origin = np.stack([left, top], axis=-1) - self.margin
+        moved = move_actions(
+            actions, origin[:, None] / self.unit, self.side / self.unit
+        )
+        # Windows take turns, so that the picture grows evenly.
+        turn = np.arange(actions.shape[1]) / counts[:, None]
+        order = np.argsort(turn, axis=None, kind="stable")
+        return moved.reshape(-1, moved.shape[-1])[order][: counts.sum()]
+
+
+class ActionOptimizer:
+    """Moves strokes by gradient descent until windows match.
+
+    Args:
+        generator: a model of `build_generator`.
+        num_steps: int, steps for a batch of windows.
+        learning_rate: float, at the start of a cosine decay.
+    """
+
+    def __init__(self, generator, num_steps, learning_rate):
+        self.generator = generator
+        self.num_steps, self.learning_rate = num_steps, learning_rate
+        self.logits = keras.Variable(
+            np.zeros((_MAX_BATCH, len(ACTION_NAMES)), "float32")
+        )
+        # Squared gradients are forgotten in the time that a stage takes.
+        self.adam = keras.optimizers.Adam(learning_rate, beta_2=0.99)
+        self.adam.build([self.logits])
+        self.steps = {}  # Compiled, by the side of the windows in pixels.
+
+    def _compiled_step(self, side):
+        if side not in self.steps:
+            pictures = [
+                tf.TensorSpec((None, side, side, channels))
+                for channels in (3, 3, 1)
+            ]
+            limits = [tf.TensorSpec((len(ACTION_NAMES),))] * 2
+            self.steps[side] = tf.function(
+                self._step,
+                input_signature=[*pictures, *limits, tf.TensorSpec((None,))],
+                autograph=False,
+            )
+        return self.steps[side]
+
+    def _step(self, target, canvas, mask, low, high, active):
+        side, num_windows = target.shape[1], tf.shape(target)[0]
+        with tf.GradientTape() as tape:
+            logits = self.logits.value[: tf.shape(active)[0]]
+            actions = low + (high - low) * tf.sigmoid(logits)
+            opacities = self.generator.opacity(actions, side)
+            opacities *= active[:, None, None]
+            colors = tf.gather(actions, COLOR_COLUMNS, axis=1)
+            painted = composite(
+                canvas,
+                tf.reshape(colors, (num_windows, -1, 3)),
+                tf.reshape(opacities, (num_windows, -1, side, side)),
+            )
+            error = mask * (painted - target)
+            # The error's blur counts as well: it reaches further.
+            blurred = tf.nn.avg_pool2d(error, 4, 4, "VALID")
+            loss = tf.reduce_mean(error**2) + tf.reduce_mean(blurred**2)
+        gradient = tape.gradient(loss, self.logits.value)
+        self.adam.apply([gradient], [self.logits])
+        return actions
+
+    def paint_windows(self, target, canvas, mask, margin, counts, random):
+        """Paint a batch of windows.
+
+        Args:
+            target: float32 array `(batch, side, side, 3)`, the photograph.
+            canvas: float32 array `(batch, side, side, 3)`, what is there.
+            mask: float32 array `(batch, side, side, 1)`, 0 where nothing
+                matters.
+            margin: float, share of the side that no curve enters.
+            counts: int array `(batch,)`, strokes of each window.
+            random: `numpy.random.Generator`.
+
+        Returns:
+            A float32 array `(batch, max(counts), 12)`, the actions; a
+            window's own are the first of its row.
+        """
+        num_windows, num_strokes = len(target), counts.max()
+        actions = _first_actions(target, canvas, mask, margin, counts, random)
+        actions = actions.reshape(-1, len(ACTION_NAMES))
+        low = np.zeros(len(ACTION_NAMES), "float32")
+        low[X_COLUMNS + Y_COLUMNS] = margin
+        high = 1 - low
+        active = np.arange(num_strokes) < counts[:, None]
+        active = active.astype("float32").ravel()
+        side = min(_COARSE, target.shape[1])
+        # One window alone is cheap, and all others build on it.
+        num_steps = self.num_steps * (2 if num_windows == 1 else 1)
+        while side <= target.shape[1]:
+            pictures = [_shrink(x, side) for x in (target, canvas, mask)]
+            actions = self._descend(
+                actions, num_steps, *pictures, low, high, active
+            )
+            side, num_steps = 2 * side, max(1, num_steps // 2)
+        return actions.reshape(num_windows, num_strokes, -1)
+
+    def _descend(self, actions, num_steps, *arguments):
+        arguments = [tf.constant(argument) for argument in arguments]
+        low, high = arguments[3:5]
+        share = np.clip((actions - low) / (high - low), 0.002, 0.998)
+        logits = np.zeros(self.logits.shape, "float32")
+        logits[: len(actions)] = np.log(share / (1 - share))
+        self.logits.assign(logits)
+        for variable in self.adam.variables:
+            variable.assign(tf.zeros_like(variable))
+        step = self._compiled_step(arguments[0].shape[1])
+        decay = 0.5 + 0.5 * np.cos(np.pi * np.arange(num_steps) / num_steps)
+        for learning_rate in self.learning_rate * decay:
+            self.adam.learning_rate.assign(learning_rate)
+            actions = step(*arguments)
+        return actions.numpy()
+
+
+def _shrink(pictures, side):
+    """Average square pictures down to a side that divides theirs."""
+    count, before, _, channels = pictures.shape
+    step = before // side
+    parts = pictures.reshape(count, side, step, side, step, channels)
+    return parts.mean((2, 4))
+
+
+def _first_actions(target, canvas, mask, margin, counts, random):
+    """Place first strokes where the error is, in the photograph's colours.
+
+    Large strokes come first, so that small ones lie on top. Directions are
+    random, pressures medium.
+    """
+    num_windows, side = target.shape[:2]
+    num_strokes = counts.max()
+    border = round(margin * side)
+    core = slice(border, side - border)
+    error = np.sum(mask * (target - canvas) ** 2, axis=-1)[:, core, core]
+    chances = error.reshape(num_windows, -1) + 1e-6
+    chances = chances / chances.sum(axis=1, keepdims=True)
+    pixels = np.stack(
+        [random.choice(len(row), num_strokes, p=row) for row in chances]
+    )
+    width = side - 2 * border
+    row, column = pixels // width + border, pixels % width + border
+    shape = (num_windows, num_strokes)
+    x = (column + random.random(shape)) / side
+    y = (row + random.random(shape)) / side
+    angle = 2 * np.pi * random.random(shape)
+    reach = (1 - 2 * margin) * (0.08 + 0.15 * random.random(shape))
+    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
+    actions = np.empty((*shape, len(ACTION_NAMES)), "float32")
+    actions[..., columns("control_x", "control_y")] = np.stack([x, y], -1)
+    actions[..., columns("start_x", "start_y")] = np.stack([x - dx, y - dy], -1)
+    actions[..., columns("end_x", "end_y")] = np.stack([x + dx, y + dy], -1)
+    actions[..., ACTION_INDEX["size"]] = np.linspace(0.9, 0.2, num_strokes)
+    actions[..., PRESSURE_COLUMNS] = 0.5
+    windows = np.arange(num_windows)[:, None]
+    actions[..., COLOR_COLUMNS] = target[windows, row, column]
+    edge = 0.03
+    low, high = margin + edge * (1 - 2 * margin), 1 - margin - edge
+    actions[..., X_COLUMNS + Y_COLUMNS] = np.clip(
+        actions[..., X_COLUMNS + Y_COLUMNS], low, high
+    )
+    actions[..., COLOR_COLUMNS] = np.clip(
+        actions[..., COLOR_COLUMNS], edge, 1 - edge
+    )
+    return actions

@@ -1,0 +1,261 @@
+"""Pictures in one convention, RGB float32 in `[0, 1]`: read, resize, write."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from nbpainter.errors import DataError
+from nbpainter.files import written_whole
+
+MAX_PIXELS = 80_000_000
+MAX_SIZE = 16_384
+
+
+def load_photo(photo, size):
+    """Read a photograph, upright and on white, at a given size.
+
+    Args:
+        photo: str or path of a picture file, a PIL image, or an array
+            `(height, width, 3)`, `(height, width, 4)` or `(height, width)`:
+            floats in `[0, 1]`, or unsigned integers of 8 or 16 bits.
+        size: int, pixels of the longer side, 1 to 16384.
+
+    Returns:
+        A float32 array `(height, width, 3)`, RGB in `[0, 1]`.
+
+    Raises:
+        DataError: for a picture that cannot be read, or a bad size.
+
+    Example:
+
+    >>> load_photo(np.zeros((200, 300, 3)), size=60).shape
+    (40, 60, 3)
+    """
+    check_size(size)
+    if isinstance(photo, (str, os.PathLike)):
+        pixels = _open(pathlib.Path(photo), size)
+    elif isinstance(photo, Image.Image):
+        pixels = _convert(photo, "The photograph", size)
+    else:
+        pixels = _check_array(photo)
+    height, width = pixels.shape[:2]
+    scale = size / max(height, width)
+    pixels = resize(
+        pixels,
+        max(1, round(height * scale)),
+        max(1, round(width * scale)),
+        Image.Resampling.LANCZOS,
+    )
+    return np.clip(pixels, 0, 1)
+
+
+def check_size(size):
+    """Raise a `DataError` unless `size` is a sensible number of pixels."""
+    if not isinstance(size, (int, np.integer)) or not 1 <= size <= MAX_SIZE:
+        raise DataError(
+            f"`size` must be a whole number of pixels from 1 to {MAX_SIZE}. "
+            f"Received: size={size!r}."
+        )
+
+
+def resize(picture, height, width, resample=Image.Resampling.BOX):
+    """Resize a picture of floats.
+
+    Args:
+        picture: float32 array `(h, w, channels)`.
+        height: int, pixels.
+        width: int, pixels.
+        resample: one of Pillow's filters. Default: averages over areas.
+
+    Returns:
+        A float32 array `(height, width, channels)`.
+    """
+    if picture.shape[:2] == (height, width):
+        return picture
+    channels = [
+        np.asarray(Image.fromarray(channel).resize((width, height), resample))
+        for channel in np.moveaxis(picture, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def _open(path, size):
+    try:
+        with warnings.catch_warnings():
+            # The size is checked here, with a sentence of our own.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _convert(image, str(path), size)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"There is no photograph {path}. Check the path."
+        ) from error
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's plugins raise almost anything.
+        raise DataError(
+            f"{path} cannot be read as a picture ({error}). Choose another "
+            "file, or save it again as PNG or JPEG."
+        ) from error
+
+
+def _convert(image, name, size):
+    """Turn a Pillow image of any mode into RGB floats, upright, on white."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{name} has {width} x {height} pixels, more than "
+            f"{MAX_PIXELS // 10**6} million. Make it smaller first."
+        )
+    if width * height == 0:
+        raise DataError(f"{name} has no pixels. Choose another file.")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
+        # clips them when it converts them itself.
+        grey = np.nan_to_num(np.asarray(image, "float32"))
+        grey = np.clip(grey / (1 if grey.max() <= 1 else 65535), 0, 1)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    image = image.convert("RGB")
+    # A first reduction in 8 bits saves gigabytes on huge photographs.
+    image = image.reduce(max(1, max(image.size) // (4 * size)))
+    return np.asarray(image, "float32") / 255
+
+
+def _check_array(photo):
+    array = np.asarray(photo)
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=-1)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
+        raise DataError(
+            "A photograph must be a path, a PIL image or an array of shape "
+            f"(height, width, 3). Received: {type(photo).__name__} of shape "
+            f"{array.shape}."
+        )
+    if array.dtype in (np.uint8, np.uint16):
+        array = array / np.float32(np.iinfo(array.dtype).max)
+    elif not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            "A photograph's array must hold floats in [0, 1], uint8 or "
+            f"uint16. Received: {array.dtype}."
+        )
+    array = array.astype("float32")
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+        raise DataError(
+            "A photograph's floats must lie in [0, 1]. Received: values from "
+            f"{array.min():g} to {array.max():g}."
+        )
+    if array.shape[2] == 4:
+        array = array[..., :3] * array[..., 3:] + 1 - array[..., 3:]
+    return array
+
+
+def to_image(picture):
+    """Turn a float array `(height, width, 3)` into a PIL image."""
+    return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype("uint8"))
+
+
+def save_picture(picture, path):
+    """Write a float array `(height, width, 3)` to a picture file."""
+    with written_whole(path) as temporary:
+        try:
+            to_image(picture).save(temporary)
+        except ValueError as error:
+            raise DataError(
+                f"{path} names no picture format ({error}). Use .png."
+            ) from error
+
+
+def save_animation(pictures, path, seconds):
+    """Write pictures as an animation that rests on the last one for 2 s.
+
+    Args:
+        pictures: iterable of float arrays `(height, width, 3)`.
+        path: str or path, ending in `.gif`, `.webp`, or (where ffmpeg is
+            found) `.mp4`.
+        seconds: float, how long all but the rest takes.
+
+    Raises:
+        DataError: for another ending, without ffmpeg, or if it cannot be
+            written.
+    """
+    suffix = pathlib.Path(path).suffix.lower()
+    if suffix not in (".gif", ".webp", ".mp4"):
+        raise DataError(
+            "An animation ends in .gif, .webp or .mp4. Received: "
+            f"{str(path)!r}."
+        )
+    frames = [to_image(picture) for picture in pictures]
+    frame_seconds = seconds / len(frames)
+    with written_whole(path) as temporary:
+        if suffix == ".mp4":
+            _save_mp4(frames, temporary, frame_seconds)
+            return
+        milliseconds = [round(1000 * frame_seconds)] * len(frames)
+        milliseconds[-1] += 2000
+        if suffix == ".gif":
+            frames = _with_one_palette(frames)
+        frames[0].save(
+            temporary,
+            format=suffix[1:].upper(),
+            save_all=True,
+            append_images=frames[1:],
+            duration=milliseconds,
+            loop=0,
+            **({"lossless": True} if suffix == ".webp" else {}),
+        )
+
+
+def _with_one_palette(frames):
+    """Map all frames to 256 colours of the finished painting and the first.
+
+    A palette for each frame takes ten times as long, makes larger files, and
+    lets still colours flicker.
+    """
+    width, height = frames[-1].size
+    sample = Image.new("RGB", (width, height + max(1, height // 16)))
+    sample.paste(frames[0], (0, height))
+    sample.paste(frames[-1], (0, 0))
+    palette = sample.quantize(256)
+    dither = Image.Dither.NONE
+    return [frame.quantize(palette=palette, dither=dither) for frame in frames]
+
+
+def _save_mp4(frames, path, frame_seconds):
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        raise DataError(
+            "ffmpeg was not found, and .mp4 needs it. Install ffmpeg, or "
+            "save a .gif or .webp."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        for index, frame in enumerate(frames):
+            frame.save(f"{folder}/{index:06d}.png")
+        result = subprocess.run(
+            [
+                *(ffmpeg, "-y", "-loglevel", "error"),
+                *("-framerate", f"{1 / frame_seconds:.3f}"),
+                *("-i", f"{folder}/%06d.png"),
+                # Players want even sides; the finished painting stays.
+                *("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,tpad=stop=-1"),
+                *("-t", f"{len(frames) * frame_seconds + 2:.3f}"),
+                *("-pix_fmt", "yuv420p", str(path)),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    if result.returncode:
+        raise DataError(
+            f"ffmpeg could not write the .mp4: {result.stderr.strip()} Save "
+            "a .gif or .webp instead."
+        )

@@ -1,0 +1,164 @@
+"""Every figure: arrays in, a matplotlib figure out.
+
+A notebook shows a figure that is the value of a cell. The figures are closed
+for pyplot, so that they are not shown twice.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from nbpainter.files import written_whole
+
+_INCH = 1.1  # Side of a stroke's picture.
+
+
+def _figure(rows, columns, width, height):
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(width, height),
+        squeeze=False,
+        layout="constrained",
+    )
+    plt.close(figure)
+    return figure, axes
+
+
+def _show(axis, picture):
+    picture = np.asarray(picture)
+    if picture.shape[-1] == 4:
+        opacity = picture[..., 3:]
+        picture = picture[..., :3] * opacity + 1 - opacity
+    axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_color("0.85")
+
+
+def plot_strokes(strokes, num_columns=8):
+    """Show strokes on white, in rows.
+
+    Args:
+        strokes: array `(n, height, width, 3 or 4)`: RGB or RGBA floats in
+            `[0, 1]`, or uint8.
+        num_columns: int. Default 8.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    strokes = np.asarray(strokes)
+    if strokes.dtype == np.uint8:
+        strokes = strokes / 255
+    columns = min(num_columns, len(strokes))
+    rows = math.ceil(len(strokes) / columns)
+    figure, axes = _figure(rows, columns, _INCH * columns, _INCH * rows)
+    for axis in axes.flat[len(strokes) :]:
+        axis.set_visible(False)
+    for axis, stroke in zip(axes.flat, strokes):
+        _show(axis, stroke)
+    return figure
+
+
+def plot_comparison(strokes, num_columns=8):
+    """Show the same strokes drawn in several ways, one below the other.
+
+    Args:
+        strokes: dict from a name to an array `(n, height, width, 3 or 4)`
+            of floats in `[0, 1]`.
+        num_columns: int, strokes side by side. Default 8.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    count = min(len(pictures) for pictures in strokes.values())
+    columns = min(num_columns, count)
+    blocks = math.ceil(count / columns)
+    rows = blocks * len(strokes)
+    figure, axes = _figure(rows, columns, _INCH * columns + 1, _INCH * rows)
+    for row in range(rows):
+        block, which = divmod(row, len(strokes))
+        name = list(strokes)[which]
+        axes[row, 0].set_ylabel(name)
+        for column in range(columns):
+            index = block * columns + column
+            if index < count:
+                _show(axes[row, column], strokes[name][index])
+            else:
+                axes[row, column].set_visible(False)
+    return figure
+
+
+def plot_maps(maps, titles=None):
+    """Show maps of one channel side by side.
+
+    Args:
+        maps: float array `(height, width, n)`.
+        titles: sequence of n strings. Default: none.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    count = maps.shape[-1]
+    figure, axes = _figure(1, count, 2.2 * count, 2.4)
+    for index, axis in enumerate(axes.flat):
+        axis.imshow(maps[..., index], cmap="gray_r")
+        axis.set(xticks=[], yticks=[])
+        if titles:
+            axis.set_title(titles[index])
+    return figure
+
+
+def plot_history(history):
+    """Draw the curves of a training, one panel for each figure.
+
+    Args:
+        history: dict from names to lists, such as `fit(...).history`; a
+            name beginning with `val_` shares the panel of the rest of it.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    names = [name for name in history if not name.startswith("val_")]
+    figure, axes = _figure(1, len(names), 3.6 * len(names), 2.8)
+    for name, axis in zip(names, axes.flat):
+        epochs = np.arange(1, len(history[name]) + 1)
+        axis.plot(epochs, history[name], "o-", label="training")
+        if f"val_{name}" in history:
+            axis.plot(epochs, history[f"val_{name}"], "s-", label="unseen")
+            axis.legend()
+        axis.set(xlabel="epoch", title=name, ylim=(0, None))
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def plot_pictures(pictures, num_columns=4):
+    """Show pictures of one shape with their titles.
+
+    Args:
+        pictures: dict from a title to an array `(height, width, 3)`.
+        num_columns: int. Default 4.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    columns = min(num_columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    height, width = np.asarray(next(iter(pictures.values()))).shape[:2]
+    inch = 10 / columns
+    figure, axes = _figure(
+        rows, columns, 10, rows * (inch * min(2.0, height / width) + 0.3)
+    )
+    for axis in axes.flat[len(pictures) :]:
+        axis.set_visible(False)
+    for axis, (title, picture) in zip(axes.flat, pictures.items()):
+        _show(axis, picture)
+        axis.set_title(title)
+    return figure
+
+
+def save_figure(figure, path):
+    """Write a figure to a PNG file, whole or not at all."""
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=120)

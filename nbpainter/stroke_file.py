@@ -1,0 +1,219 @@
+"""The stroke file `painting.json`: a painting for people and robots.
+
+Its head names the brush, the generator, the picture's size in pixels, the
+background, the seed and figures of the run. Every stroke has `start`,
+`control` and `end` (x and y, fractions of the longer side), `radius` (same
+unit), `pressure` (at the start and at the end, 0 to 1) and `color`.
+"""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    brush_radius,
+    columns,
+    size_of_radius,
+)
+from nbpainter.errors import DataError
+from nbpainter.files import written_whole
+
+FORMAT = "nbpainter painting"
+VERSION = 1
+MAX_SIDE = 1_000_000
+
+HEAD = (
+    *("brush", "generator", "width", "height"),
+    *("background", "seed", "figures"),
+)
+"""Fields of the head, besides format and version."""
+
+
+def write_strokes(path, head, actions):
+    """Write a stroke file.
+
+    Args:
+        path: str or path.
+        head: dict with the fields of `HEAD`.
+        actions: float array `(n, 12)`, relative to a square of the picture's
+            longer side.
+
+    Raises:
+        DataError: if it cannot be written.
+    """
+    content = {"format": FORMAT, "version": VERSION, **head}
+    text = json.dumps(content, indent=2).removesuffix("\n}")
+    strokes = ",\n    ".join(json.dumps(_to_stroke(a)) for a in actions)
+    text += f',\n  "strokes": [\n    {strokes}\n  ]\n}}\n'
+    with written_whole(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def read_strokes(path):
+    """Read a stroke file and check every field.
+
+    Args:
+        path: str or path.
+
+    Returns:
+        The head, a dict with the fields of `HEAD`, and the actions, a
+        float32 array `(n, 12)`.
+
+    Raises:
+        DataError: names the file, the field, and what is wrong with it.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"{path} is no stroke file ({reason}). Choose a painting.json "
+            "that nbpainter saved."
+        ) from error
+    fields = _Fields(path, content, "the file")
+    fields.one_of("format", [FORMAT])
+    fields.one_of("version", [VERSION])
+    head = {
+        "brush": fields.text("brush"),
+        "generator": fields.text("generator"),
+        "width": fields.integer("width", 1, MAX_SIDE),
+        "height": fields.integer("height", 1, MAX_SIDE),
+        "background": fields.color("background"),
+        "seed": fields.integer("seed", 0, 2**32 - 1),
+        "figures": fields.of_type("figures", dict, "an object"),
+    }
+    actions = []
+    for index, stroke in enumerate(fields.of_type("strokes", list, "a list")):
+        fields = _Fields(path, stroke, f"stroke {index}")
+        for name in ("start", "control", "end"):
+            fields.numbers(name, 2, -2, 3)
+        fields.number("radius", 1e-6, 1)
+        fields.numbers("pressure", 2, 0, 1)
+        fields.color("color")
+        actions.append(_to_action(stroke))
+    return head, np.array(actions, "float32").reshape(-1, len(ACTION_INDEX))
+
+
+def as_in_file(actions):
+    """Round actions to the precision that the stroke file keeps."""
+    rounded = [_to_action(_to_stroke(action)) for action in actions]
+    return np.array(rounded, "float32").reshape(-1, len(ACTION_INDEX))
+
+
+def color_of(text):
+    """Turn `"#rrggbb"` into three floats in `[0, 1]`."""
+    return [value / 255 for value in bytes.fromhex(text[1:])]
+
+
+def _to_stroke(action):
+    """An action as an entry of the stroke file, rounded as the file is."""
+    points = {
+        name: [
+            round(float(value), 6)
+            for value in action[columns(f"{name}_x", f"{name}_y")]
+        ]
+        for name in ("start", "control", "end")
+    }
+    color = np.clip(action[COLOR_COLUMNS], 0, 1) * 255 + 0.5
+    return {
+        **points,
+        "radius": round(float(brush_radius(action[ACTION_INDEX["size"]])), 6),
+        "pressure": [
+            round(float(value), 5) for value in action[PRESSURE_COLUMNS]
+        ],
+        "color": "#" + bytes(color.astype("uint8")).hex(),
+    }
+
+
+def _to_action(stroke):
+    action = np.empty(len(ACTION_INDEX), "float64")
+    for name in ("start", "control", "end"):
+        action[columns(f"{name}_x", f"{name}_y")] = stroke[name]
+    action[ACTION_INDEX["size"]] = size_of_radius(stroke["radius"])
+    action[PRESSURE_COLUMNS] = stroke["pressure"]
+    action[COLOR_COLUMNS] = color_of(stroke["color"])
+    return action
+
+
+class _Fields:
+    """Checks the fields of one object of a stroke file."""
+
+    def __init__(self, path, content, place):
+        self.path, self.content, self.place = path, content, place
+        if not isinstance(content, dict):
+            self._fail("must be an object", content)
+
+    def _fail(self, problem, value):
+        received = json.dumps(value)
+        received = received if len(received) < 60 else received[:57] + "..."
+        raise DataError(
+            f"{self.path}: {self.place} {problem}. Received: {received}."
+        )
+
+    def _get(self, name):
+        if name not in self.content:
+            raise DataError(
+                f"{self.path}: {self.place} has no field {name!r}. Save the "
+                "painting again, or add it."
+            )
+        return self.content[name]
+
+    def of_type(self, name, kind, description):
+        value = self._get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            self._fail(f"needs {description} as {name!r}", value)
+        return value
+
+    def one_of(self, name, choices):
+        value = self._get(name)
+        if value not in choices:
+            self._fail(f"needs {choices[0]!r} as {name!r}", value)
+
+    def text(self, name):
+        return self.of_type(name, str, "a text")
+
+    def integer(self, name, low, high):
+        value = self.of_type(name, int, "a whole number")
+        if not low <= value <= high:
+            self._fail(f"needs {name!r} from {low} to {high}", value)
+        return value
+
+    def _in_range(self, value, low, high):
+        real = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return real and math.isfinite(value) and low <= value <= high
+
+    def number(self, name, low, high):
+        value = self._get(name)
+        if not self._in_range(value, low, high):
+            self._fail(
+                f"needs a number from {low} to {high} as {name!r}", value
+            )
+
+    def numbers(self, name, count, low, high):
+        values = self._get(name)
+        if (
+            not isinstance(values, list)
+            or len(values) != count
+            or not all(self._in_range(value, low, high) for value in values)
+        ):
+            self._fail(
+                f"needs {count} numbers from {low} to {high} as {name!r}",
+                values,
+            )
+
+    def color(self, name):
+        value = self.text(name)
+        try:
+            right = len(value) == 7 and value[0] == "#"
+            right = right and len(color_of(value)) == 3
+        except ValueError:
+            right = False
+        if not right:
+            self._fail(f"needs a colour '#rrggbb' as {name!r}", value)
+        return value

@@ -1,0 +1,137 @@
+"""Trained networks: found by name, rebuilt from the manifest, checked.
+
+A folder of weights holds `manifest.json`: for each name the file, its
+SHA-256, the function that builds the network with its arguments, and the
+facts of the training. Only numbers are loaded, never code.
+"""
+
+import importlib.metadata
+import json
+import pathlib
+import platform
+
+from nbpainter import models
+from nbpainter.errors import DataError
+from nbpainter.files import make_folder, sha256, written_whole
+
+_BUILDERS = ("build_generator", "build_fc_generator")
+_SUFFIX = ".weights.h5"
+
+
+def _presets():
+    """The folder of the shipped weights, in a wheel or in a checkout."""
+    package = pathlib.Path(__file__).parent
+    inside = package / "pretrained"
+    return inside if inside.is_dir() else package.parent / "models"
+
+
+def load_pretrained(name_or_path):
+    """Load a trained network.
+
+    Args:
+        name_or_path: str or path: a name in `models/manifest.json`, such as
+            `"generator_pretrained"`, or a `.weights.h5` file that
+            `save_pretrained` wrote.
+
+    Returns:
+        A built `keras.Model` with the trained weights.
+
+    Raises:
+        DataError: for an unknown name, or a file that is missing or is not
+            the one in the manifest.
+
+    Example:
+
+    >>> load_pretrained("generator_pretrained").count_params()
+    125
+    """
+    path = pathlib.Path(name_or_path)
+    folder = path.parent if path.name.endswith(_SUFFIX) else _presets()
+    name = path.name.removesuffix(_SUFFIX)
+    entries = read_manifest(folder)
+    if name not in entries:
+        raise DataError(
+            f"There are no weights {str(name_or_path)!r} in {folder}. There "
+            f"are: {', '.join(sorted(entries)) or 'none'}."
+        )
+    entry = entries[name]
+    path = folder / (name + _SUFFIX)
+    try:
+        if sha256(path) != entry["sha256"]:
+            raise DataError(
+                f"{path} is damaged: its SHA-256 is not the one in "
+                f"{folder / 'manifest.json'}. Get the file again."
+            )
+        if entry["builder"] not in _BUILDERS:
+            raise ValueError(f"unknown builder {entry['builder']!r}")
+        model = getattr(models, entry["builder"])(**entry["arguments"])
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"The weights {path} cannot be loaded ({error}). Get the file "
+            "and its manifest.json again."
+        ) from error
+    model.trainable = False
+    return model
+
+
+def save_pretrained(model, path, builder, arguments, facts):
+    """Save a network's weights, and enter them into the folder's manifest.
+
+    Args:
+        model: `keras.Model`.
+        path: str or path, `FOLDER/NAME.weights.h5`.
+        builder: str, the function of `nbpainter.models` that built it.
+        arguments: dict, the builder's keyword arguments.
+        facts: dict for JSON: data, seed, epochs, figures.
+
+    Raises:
+        DataError: if the files cannot be written.
+    """
+    path = pathlib.Path(path)
+    folder = make_folder(path.parent)
+    with written_whole(path) as temporary:
+        model.save_weights(temporary)
+    entries = read_manifest(folder, missing_ok=True)
+    entries[path.name.removesuffix(_SUFFIX)] = {
+        "sha256": sha256(path),
+        "builder": builder,
+        "arguments": arguments,
+        "num_weights": model.count_params(),
+        **facts,
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                package: importlib.metadata.version(package)
+                for package in ("keras", "tensorflow", "numpy")
+            },
+        },
+    }
+    with written_whole(folder / "manifest.json") as temporary:
+        text = json.dumps(dict(sorted(entries.items())), indent=2)
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def read_manifest(folder=None, missing_ok=False):
+    """Read the manifest of a folder of weights.
+
+    Args:
+        folder: str or path. Default: the shipped weights'.
+        missing_ok: bool, whether a missing manifest counts as empty.
+
+    Returns:
+        A dict from names to entries.
+
+    Raises:
+        DataError: if there is no manifest or it cannot be read.
+    """
+    path = pathlib.Path(folder or _presets()) / "manifest.json"
+    if missing_ok and not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}). Weights lie beside a "
+            "manifest.json that `nbpainter train` writes."
+        ) from error
