@@ -5,6 +5,8 @@ the command line answer before TensorFlow is there.
 """
 
 import importlib
+import os
+import sys
 
 __version__ = "0.1.0"
 
@@ -18,6 +20,7 @@ _HOMES = {
         "draw_episodes",
         "load_episodes",
         "on_white",
+        "sample_episodes",
         "tiny_episodes",
         "to_rgba",
     ),
@@ -28,20 +31,49 @@ _HOMES = {
     "painter": ("paint",),
     "painting": ("Painting", "render_strokes"),
     "pictures": ("load_photo",),
+    "training": (
+        "StopAfter",
+        "compile_generator",
+        "measure_fvu",
+        "train_generator",
+    ),
     "weights": ("load_pretrained", "save_pretrained"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+_MODULES = (*_HOMES, "plotting", "stroke_file")
 
 __all__ = sorted([*_HOME, "plotting"])
 
 
 def __getattr__(name):
     if name in _HOME:
-        module = importlib.import_module(f"nbpainter.{_HOME[name]}")
-        return getattr(module, name)
-    if name in _HOMES or name == "plotting":
-        return importlib.import_module(f"nbpainter.{name}")
+        return getattr(_load(_HOME[name]), name)
+    if name in _MODULES:
+        return _load(name)
     raise AttributeError(f"module 'nbpainter' has no attribute {name!r}")
+
+
+def _load(module):
+    """Import a module of ours, without TensorFlow's greeting.
+
+    TensorFlow writes some lines to the process's standard error before any
+    setting can silence them. Python's own errors still come through.
+    """
+    name = f"nbpainter.{module}"
+    if name in sys.modules or "tensorflow" in sys.modules:
+        return importlib.import_module(name)
+    try:
+        kept = os.dup(2)
+    except OSError:  # There is no standard error.
+        return importlib.import_module(name)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        return importlib.import_module(name)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def __dir__():

@@ -9,8 +9,10 @@ import os
 import pathlib
 import sys
 
-from nbpainter import config
-from nbpainter.errors import NBPainterError
+import nbpainter
+from nbpainter.config import PaintConfig
+from nbpainter.errors import DataError, NBPainterError
+from nbpainter.files import make_folder
 
 
 def build_parser():
@@ -72,9 +74,6 @@ def build_parser():
 
 
 def _paint(arguments):
-    from nbpainter.errors import DataError
-    from nbpainter.files import make_folder
-
     if not os.path.exists(arguments.photo):
         raise DataError(
             f"There is no photograph {arguments.photo}. Check the path."
@@ -85,17 +84,12 @@ def _paint(arguments):
             " There is one for: dry_brush."
         )
     folder = make_folder(arguments.out)
-
-    from nbpainter import mypaint
-    from nbpainter.painter import paint
-    from nbpainter.pictures import save_picture
-
-    painting = paint(
+    painting = nbpainter.paint(
         arguments.photo,
         num_strokes=arguments.strokes,
         size=arguments.size,
         seed=arguments.seed,
-        num_steps=config.PaintConfig().num_steps,
+        num_steps=PaintConfig().num_steps,
         seconds=arguments.seconds,
     )
     painting.save(folder / "painting.json")
@@ -104,8 +98,10 @@ def _paint(arguments):
         folder / "painting.gif", size=min(512, arguments.size)
     )
     written = ["painting.png", "painting.gif", "painting.json"]
-    if mypaint.is_available():
-        save_picture(painting.replay(), folder / "mypaint.png")
+    if nbpainter.mypaint.is_available():
+        nbpainter.pictures.save_picture(
+            painting.replay(), folder / "mypaint.png"
+        )
         written.append("mypaint.png")
     figures = painting.figures
     print(
@@ -115,19 +111,15 @@ def _paint(arguments):
 
 
 def _replay(arguments):
-    from nbpainter.painting import Painting
-    from nbpainter.pictures import save_picture
-
-    painting = Painting.load(arguments.painting)
-    save_picture(painting.replay(arguments.size), arguments.out)
+    painting = nbpainter.Painting.load(arguments.painting)
+    picture = painting.replay(arguments.size)
+    nbpainter.pictures.save_picture(picture, arguments.out)
     print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
 
 
 def _draw(arguments):
-    from nbpainter.episodes import write_drawn_episodes
-
     path = pathlib.Path(arguments.out)
-    write_drawn_episodes(
+    nbpainter.episodes.write_drawn_episodes(
         path, arguments.strokes, arguments.brush, arguments.seed, verbose=1
     )
     megabytes = path.stat().st_size / 1e6
@@ -135,11 +127,9 @@ def _draw(arguments):
 
 
 def _train(arguments):
-    from nbpainter.training import train_generator
-    from nbpainter.weights import read_manifest
-
-    train_generator(arguments.out, arguments.data)
-    entry = read_manifest(arguments.out)["generator_pretrained"]
+    nbpainter.train_generator(arguments.out, arguments.data)
+    manifest = nbpainter.weights.read_manifest(arguments.out)
+    entry = manifest["generator_pretrained"]
     print(
         f"FVU {entry['fvu']:.4f} on {entry['num_test_strokes']} unseen "
         f"strokes, {entry['num_weights']} weights, {entry['seconds']} s. In "

@@ -30,8 +30,10 @@ class GeneratorConfig:
         batch_size: int, strokes in one step.
         learning_rate: float, of Adam, at the start of a cosine decay.
         seed: int, of weights, of the strokes' order and of drawing.
-        fc_num_features: int, width of the course's dense layer.
-        fc_width: int, width of the course's first convolution.
+        fc_num_features: int, units of the plain network's dense layer; the
+            course's has 4096.
+        fc_width: int, channels of its first convolution; the course's has
+            512.
     """
 
     num_strokes: int = _number(20_000, 256)
@@ -40,8 +42,8 @@ class GeneratorConfig:
     batch_size: int = 32
     learning_rate: float = 6e-3
     seed: int = 0
-    fc_num_features: int = _number(4096, 32)
-    fc_width: int = _number(512, 16)
+    fc_num_features: int = _number(512, 32)
+    fc_width: int = _number(128, 16)
 
 
 @dataclasses.dataclass(frozen=True)

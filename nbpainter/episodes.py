@@ -29,7 +29,12 @@ from nbpainter.actions import (
 )
 from nbpainter.errors import DataError, EngineError
 from nbpainter.files import written_whole
-from nbpainter.mypaint import CHUNK_STROKES, draw_chunk, load_brush
+from nbpainter.mypaint import (
+    CHUNK_STROKES,
+    draw_chunk,
+    is_available,
+    load_brush,
+)
 
 TINY_EPISODES = pathlib.Path(__file__).parent / "data" / "tiny_episodes.npz"
 
@@ -256,6 +261,25 @@ def tiny_episodes():
         `Episodes`.
     """
     return load_episodes(TINY_EPISODES)
+
+
+def sample_episodes(num_strokes, seed=0):
+    """Return real strokes for a lesson, as many as can be had.
+
+    A number that the shipped slice has, or a machine without libmypaint,
+    gets the slice's first strokes; otherwise they are drawn.
+
+    Args:
+        num_strokes: int, how many, positive.
+        seed: int >= 0, of the drawing.
+
+    Returns:
+        `Episodes`.
+    """
+    tiny = tiny_episodes()
+    if num_strokes <= len(tiny) or not is_available():
+        return tiny[:num_strokes]
+    return draw_episodes(num_strokes, seed=seed)
 
 
 def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):

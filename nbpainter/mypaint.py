@@ -12,6 +12,7 @@ import ctypes.util
 import functools
 import json
 import math
+import os
 import pathlib
 import sys
 
@@ -441,11 +442,15 @@ def draw_chunk(num_strokes, brush, seed, chunk):
 def main(arguments):
     """Draw one chunk and write its pixels to standard output."""
     num_strokes, brush, seed, chunk = arguments
+    # libmypaint prints warnings there, and they are no pixels.
+    pixels = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
         strokes = draw_chunk(int(num_strokes), brush, int(seed), int(chunk))
     except EngineError as error:
         sys.exit(str(error))
-    sys.stdout.buffer.write(strokes.data)
+    with pixels:
+        pixels.write(strokes.data)
 
 
 if __name__ == "__main__":

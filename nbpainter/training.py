@@ -25,6 +25,26 @@ from nbpainter.weights import save_pretrained
 _TEST_SEED = 10_000_019  # Added to a seed, for strokes that no training sees.
 
 
+class StopAfter(keras.callbacks.Callback):
+    """Stop `fit` after some seconds, and measure how long it took.
+
+    Args:
+        seconds: float. Default: never.
+    """
+
+    def __init__(self, seconds=float("inf")):
+        super().__init__()
+        self.limit, self.seconds = seconds, 0.0
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds = time.perf_counter() - self.started
+        if self.seconds > self.limit:
+            self.model.stop_training = True
+
+
 def measure_fvu(generator, episodes):
     """Measure the error of calm strokes, altogether and by brush size.
 
