@@ -76,8 +76,8 @@ def curve_weights(t):
 
     Example:
 
-    >>> curve_weights(np.array([0.0, 0.5, 1.0])).tolist()
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    >>> curve_weights(np.array([0.0, 0.5, 1.0])).astype(int).tolist()
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     """
     t = np.asarray(t)
     return np.stack(

@@ -217,15 +217,17 @@ def save_animation(pictures, path, seconds):
 
 
 def _with_one_palette(frames):
-    """Map all frames to 256 colours of the finished painting and the first.
+    """Map all frames to 256 colours, found in the first, middle and last.
 
     A palette for each frame takes ten times as long, makes larger files, and
     lets still colours flicker.
     """
-    width, height = frames[-1].size
-    sample = Image.new("RGB", (width, height + max(1, height // 16)))
-    sample.paste(frames[0], (0, height))
-    sample.paste(frames[-1], (0, 0))
+    width, height = frames[0].size
+    sample = Image.new("RGB", (width, 3 * height))
+    for index, frame in enumerate(
+        (frames[0], frames[len(frames) // 2], frames[-1])
+    ):
+        sample.paste(frame, (0, index * height))
     palette = sample.quantize(256)
     dither = Image.Dither.NONE
     return [frame.quantize(palette=palette, dither=dither) for frame in frames]

@@ -1,0 +1,50 @@
+# Two commands do everything: `make paint` and `make test`.
+PYTHON ?= python3
+PHOTO ?=
+OUT ?= painting
+BIN := .venv/bin
+APT := $(shell command -v apt-get)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: paint test lint notebooks engine clean
+
+paint: .venv/.installed
+	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
+	  'import matplotlib; print(matplotlib.get_data_path())')/sample_data/grace_hopper.jpg"; \
+	$(BIN)/nbpainter paint "$$photo" --out "$(OUT)"
+
+test: .venv/.installed-test engine
+	$(BIN)/python -m pytest
+	NBPAINTER_SMOKE_TEST=1 $(BIN)/python -m pytest --nbval-lax -x \
+	  --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The real brush: installed where that is allowed, else said what is skipped.
+engine: .venv/.installed-test
+	@$(BIN)/python -c 'import nbpainter.mypaint as m; m.Brush()' 2>/dev/null \
+	|| { [ -n "$(APT)" ] && $(SUDO) apt-get update -qq \
+	     && $(SUDO) apt-get install -y -qq libmypaint-1.5-1; } \
+	|| echo 'Without libmypaint, tests of the real brush are skipped. Get it' \
+	        'with: sudo apt-get install libmypaint-1.5-1, or brew install libmypaint'
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --upgrade pip
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+.venv/.installed-test: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e '.[test]'
+	@touch $@ .venv/.installed
+
+.venv/.installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $@ .venv/.installed .venv/.installed-test
+
+clean:
+	rm -rf .venv painting trained

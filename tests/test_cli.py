@@ -1,0 +1,109 @@
+import json
+import os
+
+import pytest
+from PIL import Image
+
+import nbpainter
+from nbpainter import cli
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30), "teal").save(path)
+    return str(path)
+
+
+def _fails(capsys, *arguments):
+    assert cli.main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("nbpainter: ")
+    assert "Traceback" not in error
+    assert "\n" not in error
+    return error
+
+
+def test_paint_leaves_what_it_promises(photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["paint", photo, "--strokes", "3", "--size", "40"]
+    assert cli.main([*arguments, "--out", str(out)]) == 0
+    found = {path.name for path in out.iterdir()}
+    assert {"painting.png", "painting.gif", "painting.json"} <= found
+    assert ("mypaint.png" in found) == nbpainter.mypaint.is_available()
+    assert len(json.loads((out / "painting.json").read_text())["strokes"]) == 3
+    with Image.open(out / "painting.png") as image:
+        assert image.size == (40, 30)
+    assert "3 strokes" in capsys.readouterr().out
+
+
+@pytest.mark.engine
+def test_replay(tmp_path, capsys):
+    strokes = tmp_path / "painting.json"
+    actions = nbpainter.random_actions(3)
+    nbpainter.Painting(actions, 40, 30).save(strokes)
+    out = tmp_path / "big.png"
+    arguments = ["replay", str(strokes), "--size", "80", "--out", str(out)]
+    assert cli.main(arguments) == 0
+    with Image.open(out) as image:
+        assert image.size == (80, 60)
+
+
+@pytest.mark.engine
+def test_draw_then_train(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "episodes.npz"
+    assert cli.main(["draw", "--strokes", "200", "--out", str(path)]) == 0
+    assert len(nbpainter.load_episodes(path)) == 200
+    small = nbpainter.GeneratorConfig(epochs=1, num_test_strokes=40)
+    monkeypatch.setattr(nbpainter.training, "GeneratorConfig", lambda: small)
+    out = tmp_path / "trained"
+    arguments = ["train", "generator", "--data", str(path), "--out", str(out)]
+    assert cli.main(arguments) == 0
+    weights = out / "generator_pretrained.weights.h5"
+    assert nbpainter.load_pretrained(weights).count_params() == 125
+    found = {path.name for path in out.iterdir()}
+    assert {"generator_loss.png", "generator_strokes.png"} <= found
+
+
+def test_bad_input_ends_in_one_sentence(photo, tmp_path, capsys):
+    assert "nosuch.jpg" in _fails(capsys, "paint", "nosuch.jpg")
+    for option, value in (
+        ("--strokes", 0),
+        ("--strokes", -5),
+        ("--strokes", 10**12),
+        ("--size", 0),
+        ("--size", 10**9),
+        ("--seed", -1),
+    ):
+        out = tmp_path / "none"
+        error = _fails(capsys, "paint", photo, option, value, "--out", out)
+        assert str(value) in error
+    assert "watercolour" in _fails(
+        capsys, "paint", photo, "--brush", "watercolour"
+    )
+    broken = tmp_path / "painting.json"
+    broken.write_text("{}")
+    assert "format" in _fails(capsys, "replay", broken)
+    assert "nosuch" in _fails(capsys, "train", "generator", "--data", "nosuch")
+
+
+def test_a_folder_that_cannot_be_written_is_named(photo, tmp_path, capsys):
+    place = tmp_path / "file"
+    place.write_text("in the way")
+    assert str(place) in _fails(
+        capsys, "paint", photo, "--strokes", 1, "--out", place / "out"
+    )
+    assert place.read_text() == "in the way"
+
+
+@pytest.mark.engine
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, capsys):
+    missing = tmp_path / "nosuch" / "episodes.npz"
+    _fails(capsys, "draw", "--strokes", 2, "--out", missing)
+    assert os.listdir(tmp_path) == []
+
+
+def test_wrong_usage_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["paint"])
+    assert caught.value.code == 2

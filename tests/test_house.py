@@ -1,0 +1,92 @@
+"""The house stands as it was drawn: levels, names, docstrings, README."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pathlib
+import re
+
+import pytest
+
+import nbpainter
+
+ROOT = pathlib.Path(__file__).parents[1]
+MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
+LEVELS = [
+    {"errors", "config"},
+    {"actions", "files"},
+    {"mypaint", "models", "losses", "canvas", "pictures", "stroke_file"},
+    {"episodes", "weights", "plotting"},
+    {"painting"},
+    {"painter", "training"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module.startswith("nbpainter."):
+                yield node.module.split(".")[1]
+            elif node.module == "nbpainter":
+                yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_point_down(path):
+    if path.stem == "__init__":
+        return
+    for imported in _imports(path):
+        assert LEVEL[imported] < LEVEL[path.stem], imported
+
+
+def test_only_config_reads_the_environment():
+    for path in MODULES:
+        if path.stem != "config":
+            assert "environ" not in path.read_text("utf-8"), path
+
+
+def test_only_plotting_uses_matplotlib():
+    for path in MODULES:
+        if path.stem != "plotting":
+            assert "import matplotlib" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("name", nbpainter.__all__)
+def test_public_names_are_documented(name):
+    thing = getattr(nbpainter, name)
+    if isinstance(thing, (tuple, dict)):
+        return
+    assert inspect.getdoc(thing), name
+    if inspect.isfunction(thing) and inspect.signature(thing).parameters:
+        assert "Args:" in thing.__doc__
+    if inspect.isclass(thing):
+        for member, value in vars(thing).items():
+            if inspect.isfunction(value) and not member.startswith("_"):
+                assert inspect.getdoc(getattr(thing, member)), member
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_examples_run(path):
+    name = "nbpainter" if path.stem == "__init__" else f"nbpainter.{path.stem}"
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+def test_the_readme_names_what_exists():
+    text = (ROOT / "README.md").read_text("utf-8")
+    for link in re.findall(r"\]\((?!http|#)([^)#]+)\)", text):
+        assert (ROOT / link).exists(), link
+    for picture in re.findall(r'src="(?!http)([^"]+)"', text):
+        assert (ROOT / picture).exists(), picture
+    assert "make paint" in text
+    assert "make test" in text
+
+
+def test_the_manifest_says_what_the_readme_says():
+    text = (ROOT / "README.md").read_text("utf-8")
+    entry = nbpainter.weights.read_manifest()["generator_pretrained"]
+    assert f"{entry['fvu']:.3f}" in text
+    assert str(entry["num_weights"]) in text

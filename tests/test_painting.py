@@ -1,0 +1,157 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nbpainter
+from nbpainter import painting as painting_module
+from nbpainter.errors import DataError
+
+
+@pytest.fixture
+def painting():
+    actions = nbpainter.random_actions(30, seed=1)
+    return nbpainter.Painting(actions, width=120, height=90, seed=5)
+
+
+def test_a_saved_painting_draws_the_same_pixels(painting, tmp_path):
+    path = tmp_path / "painting.json"
+    painting.save(path)
+    again = nbpainter.Painting.load(path)
+    np.testing.assert_array_equal(again.actions, painting.actions)
+    np.testing.assert_array_equal(again.render(), painting.canvas)
+    again.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
+
+
+def test_the_stroke_file_is_for_people(painting, tmp_path):
+    path = tmp_path / "painting.json"
+    painting.save(path)
+    content = json.loads(path.read_text())
+    stroke = content["strokes"][3]
+    assert set(stroke) == {
+        *("start", "control", "end", "radius", "pressure", "color")
+    }
+    action = nbpainter.random_actions(30, seed=1)[3]
+    radius = nbpainter.actions.brush_radius(action[1])
+    assert stroke["radius"] == pytest.approx(radius, abs=1e-6)
+    assert stroke["start"] == pytest.approx(action[[9, 10]], abs=1e-6)
+    red = int(stroke["color"][1:3], 16) / 255
+    assert red == pytest.approx(action[6], abs=0.002)
+
+
+def test_laying_strokes_is_compositing_windows(generator):
+    actions = nbpainter.random_actions(12, seed=2)
+    canvas = np.ones((128, 128, 3), "float32")
+    laid = painting_module.lay_strokes(canvas, actions, generator)
+    strokes = nbpainter.render_strokes(generator, actions, size=128)
+    expected = nbpainter.composite(
+        canvas, strokes[:, 0, 0, :3], strokes[..., 3]
+    )
+    # What lies out of a stroke's reach is less than a step of 8 bits.
+    np.testing.assert_allclose(laid, expected, atol=1 / 255)
+    assert (canvas == 1).all()
+
+
+def test_it_can_be_drawn_at_any_size(painting):
+    small, large = painting.render(), painting.render(480)
+    assert large.shape == (360, 480, 3)
+    shrunk = large.reshape(90, 4, 120, 4, 3).mean(axis=(1, 3))
+    assert np.abs(shrunk - small).mean() < 0.01
+
+
+@pytest.mark.engine
+def test_a_replay_at_1024_is_the_replay_at_256_magnified(painting):
+    small, large = painting.replay(256), painting.replay(1024)
+    assert large.shape == (768, 1024, 3)
+    shrunk = large.reshape(192, 4, 256, 4, 3).mean(axis=(1, 3))
+    assert np.corrcoef(shrunk.ravel(), small.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.engine
+def test_the_replay_looks_like_the_painting(painting):
+    replay = painting.replay()
+    assert replay.shape == painting.canvas.shape
+    assert float(nbpainter.psnr(replay, painting.canvas)) > 18
+    np.testing.assert_array_equal(replay, painting.replay())
+    assert not np.array_equal(replay, painting.replay(seed=6))
+
+
+def test_the_background_shows_where_nothing_is_painted():
+    empty = nbpainter.Painting([], 20, 10, background="#336699")
+    expected = np.array([0x33, 0x66, 0x99]) / 255
+    np.testing.assert_allclose(empty.canvas[4, 7], expected, atol=1e-6)
+
+
+def test_frames_grow_from_blank_to_finished(painting):
+    frames = list(painting.frames(num_frames=6))
+    assert len(frames) == 6
+    assert (frames[0] == 1).all()
+    np.testing.assert_array_equal(frames[-1], painting.canvas)
+    half = nbpainter.Painting(painting.actions[:18], 120, 90)
+    np.testing.assert_allclose(frames[3], half.canvas, atol=1e-6)
+
+
+def test_the_animation_is_written(painting, tmp_path):
+    path = tmp_path / "painting.gif"
+    painting.save_animation(path, num_frames=5, size=60)
+    with Image.open(path) as image:
+        assert image.n_frames == 5
+        assert image.size == (60, 45)
+
+
+def _changes():
+    def stroke(**fields):
+        return lambda content: content["strokes"][0].update(fields)
+
+    def head(**fields):
+        return lambda content: content.update(fields)
+
+    def without(*names):
+        def change(content):
+            for name in names[:-1]:
+                content = content[name]
+            del content[names[-1]]
+
+        return change
+
+    yield "format", head(format="svg")
+    yield "version", head(version=99)
+    yield "width", head(width=0)
+    yield "width", head(width="12")
+    yield "height", without("height")
+    yield "background", head(background="white")
+    yield "seed", head(seed=-1)
+    yield "strokes", head(strokes={})
+    yield "strokes", without("strokes")
+    yield "start", without("strokes", 0, "start")
+    yield "start", stroke(start=[0.1])
+    yield "end", stroke(end=[0.1, float("nan")])
+    yield "control", stroke(control=[0.1, 50])
+    yield "radius", stroke(radius=0)
+    yield "radius", stroke(radius=True)
+    yield "pressure", stroke(pressure=[0.5, 1.5])
+    yield "color", stroke(color="#12345g")
+    yield "stroke 1", lambda content: content["strokes"].insert(1, 7)
+
+
+@pytest.mark.parametrize(("name", "change"), list(_changes()))
+def test_every_bad_field_is_named(painting, tmp_path, name, change):
+    path = tmp_path / "painting.json"
+    painting.save(path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError) as caught:
+        nbpainter.Painting.load(path)
+    assert name in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\0", "[" * 100_000])
+def test_what_is_no_stroke_file_is_named(tmp_path, content):
+    path = tmp_path / "painting.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"painting\.json"):
+        nbpainter.Painting.load(path)
