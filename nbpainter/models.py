@@ -40,11 +40,11 @@ class StrokeField(layers.Layer):
     All lengths count in brush radii: a stroke looks the same at every size.
 
     Args:
-        num_points: int, points of the curve. Default 64.
+        num_points: int, points of the curve. Default 96.
         num_maps: int, maps with widths and masses of their own. Default 3.
     """
 
-    def __init__(self, num_points=64, num_maps=3, **kwargs):
+    def __init__(self, num_points=96, num_maps=3, **kwargs):
         super().__init__(**kwargs)
         self.num_points, self.num_maps = num_points, num_maps
         edges = np.arange(num_points + 1) / num_points
@@ -95,8 +95,9 @@ class StrokeField(layers.Layer):
         variance = radius**2 * (
             width[:, None] ** 2 + (spread[:, None] * pressure) ** 2
         )
-        # A pixel averages over its square: a uniform variable's variance.
-        variance = variance + 1 / (12 * size**2)  # (batch, maps, points)
+        # A point stands for a piece of the curve, and a pixel for its square:
+        # each adds the variance of a uniform variable.
+        variance = variance + (length**2 + size**-2.0) / 12
         mass = self.mass[:, None] + self.mass_of_pressure[:, None] * pressure
         mass = _DABS_PER_RADIUS * mass * pressure * length / radius
         mass = mass * radius**2 / (2 * variance)
@@ -211,11 +212,11 @@ class FullyConnectedGenerator(StrokeGenerator):
         return opacity[..., 0]
 
 
-def build_generator(num_points=64, num_maps=3, hidden_units=(8, 8)):
+def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8)):
     """Build the stroke generator: geometry given, brush learned.
 
     Args:
-        num_points: int, points of the curve in the stroke field. Default 64.
+        num_points: int, points of the curve in the stroke field. Default 96.
         num_maps: int, maps of the stroke field. Default 3.
         hidden_units: sequence of ints, widths of the 1x1 layers.
 

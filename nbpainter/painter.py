@@ -65,8 +65,8 @@ def paint(
             `"generator_pretrained"`.
         seed: int >= 0, where the strokes start. The same seed gives the same
             painting.
-        num_steps: int, gradient steps for each group of strokes. Default
-            100.
+        num_steps: int, gradient steps for each group of strokes, and half as
+            many at each finer resolution. Default 100.
         learning_rate: float, of Adam on the actions' logits. Default 0.1.
         seconds: float, stop after about so long, with the strokes that are
             there. Default: no limit.
@@ -335,7 +335,7 @@ class ActionOptimizer:
 
     Args:
         generator: a model of `build_generator`.
-        num_steps: int, steps for a batch of windows.
+        num_steps: int, steps for a batch of windows, see `paint`.
         learning_rate: float, at the start of a cosine decay.
     """
 
@@ -412,12 +412,13 @@ class ActionOptimizer:
         side = min(_COARSE, target.shape[1])
         # One window alone is cheap, and all others build on it.
         num_steps = self.num_steps * (2 if num_windows == 1 else 1)
+        fine_steps = max(1, num_steps // 2)
         while side <= target.shape[1]:
             pictures = [_shrink(x, side) for x in (target, canvas, mask)]
             actions = self._descend(
                 actions, num_steps, *pictures, low, high, active
             )
-            side, num_steps = 2 * side, max(1, num_steps // 2)
+            side, num_steps = 2 * side, fine_steps
         return actions.reshape(num_windows, num_strokes, -1)
 
     def _descend(self, actions, num_steps, *arguments):

@@ -1,0 +1,52 @@
+"""Make the pictures of the README: `python docs/make_pictures.py`.
+
+The photographs come with scikit-image: coffee (CC0) and astronaut (NASA).
+"""
+
+import pathlib
+
+import numpy as np
+from skimage import data
+
+import nbpainter
+from nbpainter import pictures, plotting
+
+FOLDER = pathlib.Path(__file__).parent
+
+
+def side_by_side(*parts):
+    """Join pictures of one height with a white gap."""
+    gap = np.ones((parts[0].shape[0], 12, 3), "float32")
+    joined = [part for picture in parts for part in (gap, picture)]
+    return np.concatenate(joined[1:], axis=1)
+
+
+def main():
+    """Paint, draw, and write `docs/*.jpg` and `docs/*.png`."""
+    painting = nbpainter.paint(data.coffee(), num_strokes=1000, size=512)
+    photo = nbpainter.load_photo(data.coffee(), 512)
+    pictures.save_picture(
+        side_by_side(photo, painting.canvas, painting.replay()),
+        FOLDER / "painting.jpg",
+    )
+    face = data.astronaut()[:260, 80:340]
+    portrait = nbpainter.paint(face, num_strokes=600, size=256)
+    stages = list(portrait.frames(num_frames=9))
+    pictures.save_picture(
+        side_by_side(stages[1], stages[2], stages[4], stages[8]),
+        FOLDER / "stages.jpg",
+    )
+    actions = nbpainter.random_actions(10, seed=11)
+    generator = nbpainter.load_pretrained("generator_pretrained")
+    figure = plotting.plot_comparison(
+        {
+            "MyPaint": nbpainter.draw_strokes(actions),
+            "generator": nbpainter.render_strokes(generator, actions),
+        },
+        num_columns=10,
+    )
+    plotting.save_figure(figure, FOLDER / "strokes.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Measure what the README says of painting. Takes about five minutes.
+
+    python tests/benchmarks/bench_painting.py
+
+The photographs are scikit-image's and matplotlib's; the painter's numbers
+were chosen on others. Times are seconds inside Python, after the import, and
+include the compilation of the first painting.
+"""
+
+import time
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageOps
+from skimage import data
+
+import nbpainter
+
+SEEDS = (0, 1)
+
+
+def photographs():
+    """Return five photographs by name."""
+    hopper = f"{matplotlib.get_data_path()}/sample_data/grace_hopper.jpg"
+    return {
+        "astronaut": data.astronaut(),
+        "chelsea": data.chelsea(),
+        "coffee": data.coffee(),
+        "rocket": data.rocket(),
+        "grace_hopper": np.asarray(Image.open(hopper)),
+    }
+
+
+def centre(photo, size):
+    """Crop the central square of a photograph and shrink it."""
+    image = Image.fromarray(photo)
+    square = ImageOps.fit(image, (min(image.size),) * 2)
+    return nbpainter.load_photo(square, size)
+
+
+def border_ratio(painting, target):
+    """Error along borders of the finest windows over that elsewhere."""
+    error = np.mean((painting.canvas - target) ** 2, axis=-1)
+    side = len(target)
+    cells = nbpainter.painter.plan_levels(len(painting), side, side)[-1][0]
+    place = np.arange(side) % (side / cells)
+    near = (place < 2) | (place >= side / cells - 2)
+    border = near[:, None] | near
+    return error[border].mean() / error[~border].mean()
+
+
+def measure(names, num_strokes, size):
+    """Paint photographs and print one row for each."""
+    print(f"\n{num_strokes} strokes, {size} x {size} pixels")
+    print(f"{'photograph':14}{'seed':>5}{'dB':>8}{'MyPaint':>9}{'seconds':>9}")
+    rows = []
+    for name in names:
+        target = centre(photographs()[name], size)
+        for seed in SEEDS:
+            started = time.perf_counter()
+            painting = nbpainter.paint(
+                target, num_strokes, size=size, seed=seed, verbose=0
+            )
+            seconds = time.perf_counter() - started
+            canvas = float(nbpainter.psnr(painting.canvas, target))
+            replays = [
+                float(nbpainter.psnr(painting.replay(seed=s), target))
+                for s in range(3)
+            ]
+            row = canvas, np.mean(replays), seconds
+            rows.append(row)
+            line = "".join(f"{value:9.2f}" for value in row)
+            extra = ""
+            if size >= 256:
+                extra = f"  borders {border_ratio(painting, target):.2f}"
+            print(f"{name:14}{seed:5}{line[1:]}{extra}", flush=True)
+    mean = np.mean(rows, axis=0)
+    slowest = max(row[2] for row in rows)
+    print(
+        f"mean {mean[0]:.2f} dB, replayed {mean[1]:.2f} dB, gap "
+        f"{mean[0] - mean[1]:.2f} dB, {mean[2]:.1f} s, slowest {slowest:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    measure(photographs(), num_strokes=50, size=64)
+    measure(["coffee", "chelsea"], num_strokes=500, size=256)
