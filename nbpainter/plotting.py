@@ -138,12 +138,12 @@ def plot_pictures(pictures, num_columns=4):
 
     Args:
         pictures: dict from a title to an array `(height, width, 3)`.
-        num_columns: int. Default 4.
+        num_columns: int, places side by side. Default 4.
 
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    columns = min(num_columns, len(pictures))
+    columns = num_columns
     rows = math.ceil(len(pictures) / columns)
     height, width = np.asarray(next(iter(pictures.values()))).shape[:2]
     inch = 10 / columns
