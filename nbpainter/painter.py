@@ -104,11 +104,11 @@ def paint(
         unit_name="stroke",
     )  # fmt: skip
     for cells, level_strokes in plan_levels(num_strokes, height, width):
-        grid = Grid(height, width, cells)
-        counts = grid.share(target, canvas, level_strokes)
+        grid = Grid(target, cells)
+        counts = grid.share(canvas, level_strokes)
         for batch in grid.batches(counts):
             actions = optimizer.paint_windows(
-                *grid.windows(target, canvas, batch), counts[batch], random
+                *grid.windows(canvas, batch), counts[batch], random
             )
             strokes = grid.to_picture(actions, batch, counts[batch])
             canvas = lay_strokes(canvas, strokes, model)
@@ -203,12 +203,12 @@ class Grid:
     """The windows of one level, at the level's own resolution.
 
     Args:
-        height: int, of the picture in pixels.
-        width: int.
+        target: float32 array `(height, width, 3)`, the photograph.
         cells: int, windows along the longer side.
     """
 
-    def __init__(self, height, width, cells):
+    def __init__(self, target, cells):
+        height, width = target.shape[:2]
         longer = max(height, width)
         # Windows of more pixels than the photograph has show nothing new.
         side = _FINE if cells == 1 or cells * _FINE <= 2 * longer else _COARSE
@@ -222,6 +222,9 @@ class Grid:
         self.width = max(1, round(width * self.unit / longer))
         self.rows = -(-self.height // self.core)
         self.columns = -(-self.width // self.core)
+        self.target = self._padded(target, 0.0)
+        inside = np.ones((self.height, self.width, 1), "float32")
+        self.mask = self._padded(inside, 0.0)
 
     def _padded(self, picture, fill):
         """The picture at the grid's resolution, with all windows' margins."""
@@ -244,11 +247,10 @@ class Grid:
             batch % self.columns
         )
 
-    def windows(self, target, canvas, batch):
+    def windows(self, canvas, batch):
         """Cut windows out of the photograph and the canvas.
 
         Args:
-            target: float32 array `(height, width, 3)`.
             canvas: float32 array `(height, width, 3)`.
             batch: int array `(batch,)`, numbers of windows.
 
@@ -257,30 +259,26 @@ class Grid:
             canvas, and a mask that is 0 outside the picture; and the margin,
             a fraction of the side.
         """
-        pictures = [
-            self._padded(target, 0.0),
-            self._padded(canvas, 1.0),
-            self._padded(np.ones((*target.shape[:2], 1), "float32"), 0.0),
-        ]
+        tops, lefts = self._corners(batch)
         cut = [
             np.stack(
                 [
                     picture[top : top + self.side, left : left + self.side]
-                    for top, left in zip(*self._corners(batch))
+                    for top, left in zip(tops, lefts)
                 ]
             )
-            for picture in pictures
+            for picture in (self.target, self._padded(canvas, 1.0), self.mask)
         ]
         return *cut, self.margin / self.side
 
-    def share(self, target, canvas, num_strokes):
+    def share(self, canvas, num_strokes):
         """Give each window strokes in proportion to its error's root.
 
         Returns:
             An int array `(rows * columns,)` that sums to `num_strokes`.
         """
-        error = np.sum((target - canvas) ** 2, axis=-1, keepdims=True)
-        error = self._padded(error, 0.0)[
+        error = self.mask * (self.target - self._padded(canvas, 1.0)) ** 2
+        error = error.sum(axis=-1)[
             self.margin : self.margin + self.rows * self.core,
             self.margin : self.margin + self.columns * self.core,
         ]

@@ -19,6 +19,7 @@ from nbpainter.actions import (
     curve_weights,
     move_actions,
 )
+from nbpainter.errors import DataError
 from nbpainter.mypaint import Brush, Surface
 from nbpainter.pictures import check_size, save_animation, save_picture
 from nbpainter.stroke_file import (
@@ -38,21 +39,23 @@ _REACH, _REACH_OF_PRESSURE = 1.5, 3.0
 _CURVE = curve_weights(np.linspace(0, 1, 17)).T.astype("float32")
 
 
-def render_strokes(generator, actions, size=WINDOW_SIZE):
+def render_strokes(generator, actions, size=WINDOW_SIZE, seed=None):
     """Draw strokes with a generator, each on its own.
 
     Args:
         generator: a model of `build_generator` or `load_pretrained`.
         actions: float array `(n, 12)` in `[0, 1]`.
         size: int, side of the pictures in pixels. Default 64.
+        seed: `None` for the calm, repeatable stroke. An int asks for one
+            random draw, which takes a generator with a noise input.
 
     Returns:
         A float32 array `(n, size, size, 4)`: RGBA in `[0, 1]`, straight
         alpha.
 
     Raises:
-        DataError: for actions of another shape or out of range, or a bad
-            size.
+        DataError: for actions of another shape or out of range, a bad size,
+            or a seed for a generator without a noise input.
 
     Example:
 
@@ -62,6 +65,11 @@ def render_strokes(generator, actions, size=WINDOW_SIZE):
     """
     actions = check_actions(actions)
     check_size(size)
+    if seed is not None:
+        raise DataError(
+            f"{generator.name!r} has no noise input and draws only calm "
+            f"strokes: leave out `seed`. Received: seed={seed!r}."
+        )
     strokes = [
         keras.ops.convert_to_numpy(generator(batch, size=size))
         for batch in np.split(actions, range(_BATCH, len(actions), _BATCH))

@@ -23,7 +23,7 @@ def test_levels_use_exactly_the_strokes(num_strokes, height, width):
 @pytest.mark.parametrize("cells", [1, 3, 6])
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (100, 300), (31, 9)])
 def test_cores_tile_the_picture(height, width, cells):
-    grid = painter.Grid(height, width, cells)
+    grid = painter.Grid(np.ones((height, width, 3), "float32"), cells)
     assert grid.columns * grid.core >= grid.width
     assert grid.rows * grid.core >= grid.height
     counts = np.ones(grid.rows * grid.columns, int)
@@ -33,9 +33,9 @@ def test_cores_tile_the_picture(height, width, cells):
 
 def test_windows_show_photograph_and_mask():
     target = np.random.default_rng(0).random((90, 60, 3)).astype("float32")
-    grid = painter.Grid(90, 60, 3)
+    grid = painter.Grid(target, 3)
     batch = np.arange(grid.rows * grid.columns)
-    windows, _, mask, margin = grid.windows(target, 0 * target, batch)
+    windows, _, mask, margin = grid.windows(0 * target, batch)
     assert windows.shape[1:] == (grid.side, grid.side, 3)
     assert margin == grid.margin / grid.side
     low, high = grid.margin, grid.margin + grid.core
