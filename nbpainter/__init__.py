@@ -14,13 +14,12 @@ _HOMES = {
     "actions": ("ACTION_INDEX", "ACTION_NAMES", "random_actions"),
     "canvas": ("composite",),
     "config": ("GeneratorConfig", "PaintConfig"),
+    "drawing": ("draw_episodes", "sample_episodes"),
     "episodes": (
         "Episodes",
         "StrokeBatches",
-        "draw_episodes",
         "load_episodes",
         "on_white",
-        "sample_episodes",
         "tiny_episodes",
         "to_rgba",
     ),
@@ -41,7 +40,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-_MODULES = (*_HOMES, "plotting", "stroke_file")
+_MODULES = (*_HOMES, "libmypaint", "plotting", "stroke_file", "windows")
 
 __all__ = sorted([*_HOME, "plotting"])
 

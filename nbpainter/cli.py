@@ -98,7 +98,7 @@ def _paint(arguments):
         folder / "painting.gif", size=min(512, arguments.size)
     )
     written = ["painting.png", "painting.gif", "painting.json"]
-    if nbpainter.mypaint.is_available():
+    if nbpainter.libmypaint.is_available():
         nbpainter.pictures.save_picture(
             painting.replay(), folder / "mypaint.png"
         )
@@ -119,7 +119,7 @@ def _replay(arguments):
 
 def _draw(arguments):
     path = pathlib.Path(arguments.out)
-    nbpainter.episodes.write_drawn_episodes(
+    nbpainter.drawing.write_drawn_episodes(
         path, arguments.strokes, arguments.brush, arguments.seed, verbose=1
     )
     megabytes = path.stat().st_size / 1e6

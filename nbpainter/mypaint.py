@@ -1,15 +1,11 @@
-"""The real brush: libmypaint, called through ctypes.
+"""The real brush: draw actions with MyPaint's engine.
 
-Nothing but the shared library is needed (Debian's `libmypaint-1.5-1`,
-Homebrew's `libmypaint`): the brush is a small JSON file of ours. One `Brush`
-draws one list of strokes; its random numbers run on from stroke to stroke,
-so the same list, brush and seed give the same pixels.
+The brush is a small JSON file of ours. One `Brush` draws one list of strokes;
+its random numbers run on from stroke to stroke, so the same list, brush and
+seed give the same pixels.
 """
 
 import colorsys
-import ctypes
-import ctypes.util
-import functools
 import json
 import math
 import os
@@ -22,6 +18,7 @@ from nbpainter.actions import (
     ACTION_INDEX,
     COLOR_COLUMNS,
     PRESSURE_COLUMNS,
+    WINDOW_SIZE,
     X_COLUMNS,
     Y_COLUMNS,
     brush_radius,
@@ -31,14 +28,13 @@ from nbpainter.actions import (
     random_actions,
 )
 from nbpainter.errors import EngineError
+from nbpainter.libmypaint import Surface, load_library
 
 CHUNK_STROKES = 2_500
 """Strokes of a file of episodes that one brush draws in one go."""
 
 BRUSHES = pathlib.Path(__file__).parent / "brushes"
 
-_OPAQUE = 1 << 15  # libmypaint's fixed-point 1.0.
-_TILE = 64
 _EVENT_SECONDS = 0.1
 _NUM_EVENTS = 100
 _WARM_UP_STROKES = 8
@@ -47,152 +43,6 @@ _WARM_UP_STROKES = 8
 _TIMES = np.arange(_NUM_EVENTS + 1) / _NUM_EVENTS
 _CURVE = curve_weights(_TIMES)
 _PRESSURE = pressure_weights(_TIMES)
-
-_INSTALL = {
-    "linux": "sudo apt-get install libmypaint-1.5-1  (Debian, Ubuntu, Colab; "
-    "elsewhere the package is called libmypaint)",
-    "darwin": "brew install libmypaint",
-    "win32": "libmypaint has no Windows package: use WSL, Colab or Linux",
-}
-
-
-class _TileRequest(ctypes.Structure):
-    # MyPaintTileRequest of libmypaint 1.x, mypaint-tiled-surface.h.
-    _fields_ = [
-        ("tx", ctypes.c_int),
-        ("ty", ctypes.c_int),
-        ("readonly", ctypes.c_int),
-        ("buffer", ctypes.POINTER(ctypes.c_uint16)),
-        ("context", ctypes.c_void_p),
-        ("thread_id", ctypes.c_int),
-        ("mipmap_level", ctypes.c_int),
-    ]
-
-
-def _prototypes():
-    pointer, integer = ctypes.c_void_p, ctypes.c_int
-    real, text = ctypes.c_float, ctypes.c_char_p
-    request = ctypes.POINTER(_TileRequest)
-    return {
-        "mypaint_fixed_tiled_surface_new": (pointer, integer, integer),
-        "mypaint_surface_unref": (None, pointer),
-        "mypaint_surface_begin_atomic": (None, pointer),
-        "mypaint_surface_end_atomic": (None, pointer, pointer),
-        "mypaint_tile_request_init": (None, request, *[integer] * 4),
-        "mypaint_tiled_surface_tile_request_start": (None, pointer, request),
-        "mypaint_tiled_surface_tile_request_end": (None, pointer, request),
-        "mypaint_brush_new": (pointer,),
-        "mypaint_brush_unref": (None, pointer),
-        "mypaint_brush_from_defaults": (None, pointer),
-        "mypaint_brush_from_string": (integer, pointer, text),
-        "mypaint_brush_setting_from_cname": (integer, text),
-        "mypaint_brush_input_from_cname": (integer, text),
-        "mypaint_brush_set_base_value": (None, pointer, integer, real),
-        "mypaint_brush_get_base_value": (real, pointer, integer),
-        "mypaint_brush_set_mapping_point": (
-            *(None, pointer),
-            *[integer] * 3,
-            *[real] * 2,
-        ),
-        "mypaint_brush_stroke_to": (
-            *(integer, pointer, pointer),
-            *[real] * 5,
-            ctypes.c_double,
-        ),
-    }
-
-
-@functools.cache
-def _library():
-    """Find libmypaint and declare the functions in use, once."""
-    for name in ("mypaint-1.5", "mypaint"):
-        path = ctypes.util.find_library(name)
-        if path:
-            break
-    else:
-        raise EngineError(
-            "The MyPaint engine (libmypaint) was not found. Install it with: "
-            f"{_INSTALL.get(sys.platform, _INSTALL['linux'])}"
-        )
-    try:
-        library = ctypes.CDLL(path)
-        for name, (result, *arguments) in _prototypes().items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as error:
-        raise EngineError(
-            f"The MyPaint engine {path} cannot be used ({error}). nbpainter "
-            "needs libmypaint 1.5 or later of the 1.x series."
-        ) from error
-    return library
-
-
-def is_available():
-    """Return whether libmypaint can be used on this machine."""
-    try:
-        _library()
-    except EngineError:
-        return False
-    return True
-
-
-class Surface:
-    """A MyPaint canvas, transparent at first.
-
-    Args:
-        height: int, pixels, positive.
-        width: int, pixels, positive.
-
-    Raises:
-        EngineError: if libmypaint is missing or has no memory left.
-    """
-
-    def __init__(self, height, width):
-        self._handle = None
-        self._library = _library()
-        self.height, self.width = height, width
-        self._handle = self._library.mypaint_fixed_tiled_surface_new(
-            width, height
-        )
-        if not self._handle:
-            raise EngineError(
-                f"libmypaint cannot make a canvas of {width} x {height} "
-                "pixels: choose a smaller size."
-            )
-        rows, tiles_per_row = -(-height // _TILE), -(-width // _TILE)
-        request = _TileRequest()
-        self._library.mypaint_tile_request_init(request, 0, 0, 0, 0)
-        self._library.mypaint_tiled_surface_tile_request_start(
-            self._handle, request
-        )
-        # The tiles follow each other in memory and never move.
-        self._tiles = np.ctypeslib.as_array(
-            request.buffer, (rows, tiles_per_row, _TILE, _TILE, 4)
-        )
-        self._library.mypaint_tiled_surface_tile_request_end(
-            self._handle, request
-        )
-        self.clear()
-
-    def __del__(self):
-        if self._handle:
-            self._library.mypaint_surface_unref(self._handle)
-
-    def clear(self):
-        """Make every pixel transparent."""
-        self._tiles[...] = 0
-
-    def pixels(self):
-        """Return the picture, a float32 array `(height, width, 4)`.
-
-        RGBA in `[0, 1]` with *premultiplied* alpha, as the engine keeps it:
-        over white it is `rgb + (1 - alpha)`.
-        """
-        rows, tiles_per_row = self._tiles.shape[:2]
-        pixels = self._tiles.swapaxes(1, 2).reshape(
-            rows * _TILE, tiles_per_row * _TILE, 4
-        )[: self.height, : self.width]
-        return pixels.astype("float32") / _OPAQUE
 
 
 def load_brush(brush="dry_brush"):
@@ -240,7 +90,7 @@ class Brush:
 
     def __init__(self, brush="dry_brush", seed=0):
         self._handle = None
-        self._library = _library()
+        self._library = load_library()
         settings = load_brush(brush)
         self._handle = self._library.mypaint_brush_new()
         self._library.mypaint_brush_from_defaults(self._handle)
@@ -269,7 +119,7 @@ class Brush:
         self._stroke_to(None, 0.0, 0.0, 0.0, 1.0)  # It only resets the brush.
         # Every new brush has the same random numbers, and the library has no
         # call to choose others: throw-away strokes use up some of them.
-        scratch = Surface(_TILE, _TILE)
+        scratch = Surface(WINDOW_SIZE, WINDOW_SIZE)
         for action in random_actions(_WARM_UP_STROKES, seed):
             self.draw(scratch, action)
         # From the origin at rest, all goes on alike on canvases of any size.
@@ -325,11 +175,13 @@ class Brush:
     def _stroke_to(self, surface, x, y, pressure, seconds):
         self._library.mypaint_brush_stroke_to(
             self._handle,
-            surface._handle if surface else None,
+            surface.handle if surface else None,
             *(x, y, pressure, 0.0, 0.0, seconds),
         )
 
-    def draw(self, surface, action, side=_TILE, travel_seconds=_EVENT_SECONDS):
+    def draw(
+        self, surface, action, side=WINDOW_SIZE, travel_seconds=_EVENT_SECONDS
+    ):
         """Draw one stroke onto a surface.
 
         Args:
@@ -356,16 +208,16 @@ class Brush:
         part = min(1.0, 0.25 / 64 * side / chord) if chord else 0.0
         points = zip(x[1:].tolist(), y[1:].tolist(), pressure[1:].tolist())
         first = (x[0] + part * (x[1] - x[0]), y[0] + part * (y[1] - y[0]))
-        self._library.mypaint_surface_begin_atomic(surface._handle)
+        self._library.mypaint_surface_begin_atomic(surface.handle)
         self._stroke_to(surface, x[0], y[0], 0.0, travel_seconds)
         self._stroke_to(surface, *first, pressure[0], _EVENT_SECONDS)
         # The loop that all drawing time is spent in: no look-ups.
         stroke_to = self._library.mypaint_brush_stroke_to
-        brush, canvas = self._handle, surface._handle
+        brush, canvas = self._handle, surface.handle
         for px, py, p in points:
             stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
         self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
-        self._library.mypaint_surface_end_atomic(surface._handle, None)
+        self._library.mypaint_surface_end_atomic(surface.handle, None)
 
 
 def _speed_mapping(gamma):
@@ -431,10 +283,10 @@ def draw_chunk(num_strokes, brush, seed, chunk):
     start = chunk * CHUNK_STROKES
     pen = Brush(brush, [seed, chunk])
     if start:
-        pen.draw(Surface(_TILE, _TILE), actions[start - 1])
+        pen.draw(Surface(WINDOW_SIZE, WINDOW_SIZE), actions[start - 1])
     actions = actions[start : start + CHUNK_STROKES]
-    strokes = np.empty((len(actions), _TILE, _TILE, 3), "uint8")
-    for stroke, pixels in zip(strokes, _draw_each(actions, pen, _TILE)):
+    strokes = np.empty((len(actions), WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
+    for stroke, pixels in zip(strokes, _draw_each(actions, pen, WINDOW_SIZE)):
         stroke[...] = (pixels[..., :3] + 1 - pixels[..., 3:]) * 255 + 0.5
     return strokes
 

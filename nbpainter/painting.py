@@ -20,7 +20,8 @@ from nbpainter.actions import (
     move_actions,
 )
 from nbpainter.errors import DataError
-from nbpainter.mypaint import Brush, Surface
+from nbpainter.libmypaint import Surface
+from nbpainter.mypaint import Brush
 from nbpainter.pictures import check_size, save_animation, save_picture
 from nbpainter.stroke_file import (
     HEAD,

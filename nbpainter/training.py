@@ -7,10 +7,10 @@ import numpy as np
 
 from nbpainter.actions import ACTION_INDEX
 from nbpainter.config import GeneratorConfig
+from nbpainter.drawing import draw_episodes
 from nbpainter.episodes import (
     Episodes,
     StrokeBatches,
-    draw_episodes,
     load_episodes,
     to_rgba,
 )

@@ -6,7 +6,7 @@ import nbpainter
 
 
 def pytest_collection_modifyitems(items):
-    if nbpainter.mypaint.is_available():
+    if nbpainter.libmypaint.is_available():
         return
     skip = pytest.mark.skip(reason="libmypaint is not installed")
     for item in items:

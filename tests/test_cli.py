@@ -30,7 +30,7 @@ def test_paint_leaves_what_it_promises(photo, tmp_path, capsys):
     assert cli.main([*arguments, "--out", str(out)]) == 0
     found = {path.name for path in out.iterdir()}
     assert {"painting.png", "painting.gif", "painting.json"} <= found
-    assert ("mypaint.png" in found) == nbpainter.mypaint.is_available()
+    assert ("mypaint.png" in found) == nbpainter.libmypaint.is_available()
     assert len(json.loads((out / "painting.json").read_text())["strokes"]) == 3
     with Image.open(out / "painting.png") as image:
         assert image.size == (40, 30)

@@ -41,7 +41,7 @@ def test_a_drawn_file_looks_like_the_datasets(tmp_path):
 
 @pytest.mark.engine
 def test_many_processes_draw_what_one_draws(monkeypatch):
-    count = episodes.CHUNK_STROKES + 40
+    count = nbpainter.mypaint.CHUNK_STROKES + 40
     together = nbpainter.draw_episodes(count, seed=7)
     alone = [
         nbpainter.mypaint.draw_chunk(count, "dry_brush", 7, chunk)

@@ -15,10 +15,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
 LEVELS = [
     {"errors", "config"},
-    {"actions", "files"},
+    {"actions", "files", "libmypaint"},
     {"mypaint", "models", "losses", "canvas", "pictures", "stroke_file"},
-    {"episodes", "weights", "plotting"},
-    {"painting"},
+    {"episodes", "weights", "plotting", "windows"},
+    {"drawing", "painting"},
     {"painter", "training"},
     {"cli"},
 ]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter import mypaint
+from nbpainter import libmypaint, mypaint
 from nbpainter.actions import COLOR_COLUMNS, random_actions
 
 pytestmark = pytest.mark.engine
@@ -63,7 +63,7 @@ def test_a_stroke_has_its_actions_colour_and_place(strokes):
 
 def test_drawing_on_a_painted_surface_is_compositing():
     actions = random_actions(6, seed=2)
-    surface, brush = mypaint.Surface(64, 64), mypaint.Brush(seed=3)
+    surface, brush = libmypaint.Surface(64, 64), mypaint.Brush(seed=3)
     for action in actions:
         brush.draw(surface, action)
     drawn = surface.pixels()
@@ -77,7 +77,7 @@ def test_drawing_on_a_painted_surface_is_compositing():
 
 
 def test_a_canvas_may_have_any_shape():
-    surface, brush = mypaint.Surface(10, 300), mypaint.Brush()
+    surface, brush = libmypaint.Surface(10, 300), mypaint.Brush()
     brush.draw(surface, np.full(12, 0.5), side=300)
     assert surface.pixels().shape == (10, 300, 4)
 

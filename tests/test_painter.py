@@ -3,7 +3,7 @@ import pytest
 from skimage import data
 
 import nbpainter
-from nbpainter import painter
+from nbpainter import windows
 from nbpainter.errors import DataError
 
 QUICK = {"num_steps": 20, "verbose": 0}
@@ -14,7 +14,7 @@ QUICK = {"num_steps": 20, "verbose": 0}
 )
 @pytest.mark.parametrize("num_strokes", [1, 7, 60, 61, 400, 5000])
 def test_levels_use_exactly_the_strokes(num_strokes, height, width):
-    levels = painter.plan_levels(num_strokes, height, width)
+    levels = windows.plan_levels(num_strokes, height, width)
     assert sum(strokes for _, strokes in levels) == num_strokes
     cells = [cells for cells, _ in levels]
     assert cells == sorted(set(cells))
@@ -23,7 +23,7 @@ def test_levels_use_exactly_the_strokes(num_strokes, height, width):
 @pytest.mark.parametrize("cells", [1, 3, 6])
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (100, 300), (31, 9)])
 def test_cores_tile_the_picture(height, width, cells):
-    grid = painter.Grid(np.ones((height, width, 3), "float32"), cells)
+    grid = windows.Grid(np.ones((height, width, 3), "float32"), cells)
     assert grid.columns * grid.core >= grid.width
     assert grid.rows * grid.core >= grid.height
     counts = np.ones(grid.rows * grid.columns, int)
@@ -33,10 +33,10 @@ def test_cores_tile_the_picture(height, width, cells):
 
 def test_windows_show_photograph_and_mask():
     target = np.random.default_rng(0).random((90, 60, 3)).astype("float32")
-    grid = painter.Grid(target, 3)
+    grid = windows.Grid(target, 3)
     batch = np.arange(grid.rows * grid.columns)
-    windows, _, mask, margin = grid.windows(0 * target, batch)
-    assert windows.shape[1:] == (grid.side, grid.side, 3)
+    photo, _, mask, margin = grid.windows(0 * target, batch)
+    assert photo.shape[1:] == (grid.side, grid.side, 3)
     assert margin == grid.margin / grid.side
     low, high = grid.margin, grid.margin + grid.core
     inside = mask[:, low:high, low:high].sum()
@@ -78,7 +78,7 @@ def test_no_seam_shows_along_the_borders_of_windows():
     painting = nbpainter.paint(photo, 300, size=192, num_steps=40, verbose=0)
     target = nbpainter.load_photo(photo, 192)
     error = np.mean((painting.canvas - target) ** 2, axis=-1)
-    cells = painter.plan_levels(300, 192, 192)[-1][0]
+    cells = windows.plan_levels(300, 192, 192)[-1][0]
     near = np.arange(192) % (192 // cells)
     border = (near < 2) | (near >= 192 // cells - 2)
     at_border = np.concatenate(

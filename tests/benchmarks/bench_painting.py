@@ -42,7 +42,7 @@ def border_ratio(painting, target):
     """Error along borders of the finest windows over that elsewhere."""
     error = np.mean((painting.canvas - target) ** 2, axis=-1)
     side = len(target)
-    cells = nbpainter.painter.plan_levels(len(painting), side, side)[-1][0]
+    cells = nbpainter.windows.plan_levels(len(painting), side, side)[-1][0]
     place = np.arange(side) % (side / cells)
     near = (place < 2) | (place >= side / cells - 2)
     border = near[:, None] | near

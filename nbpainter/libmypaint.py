@@ -1,0 +1,170 @@
+"""libmypaint's C functions, through ctypes, and the surface it paints on.
+
+Nothing but the shared library is needed: Debian's `libmypaint-1.5-1`,
+Homebrew's `libmypaint`.
+"""
+
+import ctypes
+import ctypes.util
+import functools
+import sys
+
+import numpy as np
+
+from nbpainter.errors import EngineError
+
+_OPAQUE = 1 << 15  # libmypaint's fixed-point 1.0.
+_TILE = 64
+
+_INSTALL = {
+    "linux": "sudo apt-get install libmypaint-1.5-1  (Debian, Ubuntu, Colab; "
+    "elsewhere the package is called libmypaint)",
+    "darwin": "brew install libmypaint",
+    "win32": "libmypaint has no Windows package: use WSL, Colab or Linux",
+}
+
+
+class _TileRequest(ctypes.Structure):
+    # MyPaintTileRequest of libmypaint 1.x, mypaint-tiled-surface.h.
+    _fields_ = [
+        ("tx", ctypes.c_int),
+        ("ty", ctypes.c_int),
+        ("readonly", ctypes.c_int),
+        ("buffer", ctypes.POINTER(ctypes.c_uint16)),
+        ("context", ctypes.c_void_p),
+        ("thread_id", ctypes.c_int),
+        ("mipmap_level", ctypes.c_int),
+    ]
+
+
+def _prototypes():
+    pointer, integer = ctypes.c_void_p, ctypes.c_int
+    real, text = ctypes.c_float, ctypes.c_char_p
+    request = ctypes.POINTER(_TileRequest)
+    return {
+        "mypaint_fixed_tiled_surface_new": (pointer, integer, integer),
+        "mypaint_surface_unref": (None, pointer),
+        "mypaint_surface_begin_atomic": (None, pointer),
+        "mypaint_surface_end_atomic": (None, pointer, pointer),
+        "mypaint_tile_request_init": (None, request, *[integer] * 4),
+        "mypaint_tiled_surface_tile_request_start": (None, pointer, request),
+        "mypaint_tiled_surface_tile_request_end": (None, pointer, request),
+        "mypaint_brush_new": (pointer,),
+        "mypaint_brush_unref": (None, pointer),
+        "mypaint_brush_from_defaults": (None, pointer),
+        "mypaint_brush_from_string": (integer, pointer, text),
+        "mypaint_brush_setting_from_cname": (integer, text),
+        "mypaint_brush_input_from_cname": (integer, text),
+        "mypaint_brush_set_base_value": (None, pointer, integer, real),
+        "mypaint_brush_get_base_value": (real, pointer, integer),
+        "mypaint_brush_set_mapping_point": (
+            *(None, pointer),
+            *[integer] * 3,
+            *[real] * 2,
+        ),
+        "mypaint_brush_stroke_to": (
+            *(integer, pointer, pointer),
+            *[real] * 5,
+            ctypes.c_double,
+        ),
+    }
+
+
+@functools.cache
+def load_library():
+    """Find libmypaint and declare the functions in use, once.
+
+    Returns:
+        A `ctypes.CDLL`.
+
+    Raises:
+        EngineError: if there is no libmypaint, or another one.
+    """
+    for name in ("mypaint-1.5", "mypaint"):
+        path = ctypes.util.find_library(name)
+        if path:
+            break
+    else:
+        raise EngineError(
+            "The MyPaint engine (libmypaint) was not found. Install it with: "
+            f"{_INSTALL.get(sys.platform, _INSTALL['linux'])}"
+        )
+    try:
+        library = ctypes.CDLL(path)
+        for name, (result, *arguments) in _prototypes().items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        raise EngineError(
+            f"The MyPaint engine {path} cannot be used ({error}). nbpainter "
+            "needs libmypaint 1.5 or later of the 1.x series."
+        ) from error
+    return library
+
+
+def is_available():
+    """Return whether libmypaint can be used on this machine."""
+    try:
+        load_library()
+    except EngineError:
+        return False
+    return True
+
+
+class Surface:
+    """A MyPaint canvas, transparent at first.
+
+    Args:
+        height: int, pixels, positive.
+        width: int, pixels, positive.
+
+    Raises:
+        EngineError: if libmypaint is missing or has no memory left.
+    """
+
+    def __init__(self, height, width):
+        self.handle = None
+        self._library = load_library()
+        self.height, self.width = height, width
+        self.handle = self._library.mypaint_fixed_tiled_surface_new(
+            width, height
+        )
+        if not self.handle:
+            raise EngineError(
+                f"libmypaint cannot make a canvas of {width} x {height} "
+                "pixels: choose a smaller size."
+            )
+        rows, tiles_per_row = -(-height // _TILE), -(-width // _TILE)
+        request = _TileRequest()
+        self._library.mypaint_tile_request_init(request, 0, 0, 0, 0)
+        self._library.mypaint_tiled_surface_tile_request_start(
+            self.handle, request
+        )
+        # The tiles follow each other in memory and never move.
+        self._tiles = np.ctypeslib.as_array(
+            request.buffer, (rows, tiles_per_row, _TILE, _TILE, 4)
+        )
+        self._library.mypaint_tiled_surface_tile_request_end(
+            self.handle, request
+        )
+        self.clear()
+
+    def __del__(self):
+        if self.handle:
+            self._library.mypaint_surface_unref(self.handle)
+
+    def clear(self):
+        """Make every pixel transparent."""
+        self._tiles[...] = 0
+
+    def pixels(self):
+        """Return the picture, a float32 array `(height, width, 4)`.
+
+        RGBA in `[0, 1]` with *premultiplied* alpha, as the engine keeps it:
+        over white it is `rgb + (1 - alpha)`.
+        """
+        rows, tiles_per_row = self._tiles.shape[:2]
+        pixels = self._tiles.swapaxes(1, 2).reshape(
+            rows * _TILE, tiles_per_row * _TILE, 4
+        )[: self.height, : self.width]
+        return pixels.astype("float32") / _OPAQUE
