@@ -1,6 +1,7 @@
 # Two commands do everything: `make paint` and `make test`.
 PYTHON ?= python3
 PHOTO ?=
+ARGS ?=
 OUT ?= painting
 BIN := .venv/bin
 APT := $(shell command -v apt-get)
@@ -11,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
 	  'import matplotlib; print(matplotlib.get_data_path())')/sample_data/grace_hopper.jpg"; \
-	$(BIN)/nbpainter paint "$$photo" --out "$(OUT)"
+	$(BIN)/nbpainter paint "$$photo" --out "$(OUT)" $(ARGS)
 
 test: .venv/.installed-test engine
 	$(BIN)/python -m pytest

@@ -7,7 +7,9 @@ Whatever a user can mend ends in one sentence on standard error and exit code
 import argparse
 import os
 import pathlib
+import signal
 import sys
+import threading
 
 import nbpainter
 from nbpainter.config import PaintConfig
@@ -83,6 +85,7 @@ def _paint(arguments):
             f"There is no trained generator for the brush {arguments.brush!r}."
             " There is one for: dry_brush."
         )
+    nbpainter.load_photo(arguments.photo, arguments.size)  # Before a folder.
     folder = make_folder(arguments.out)
     painting = nbpainter.paint(
         arguments.photo,
@@ -146,6 +149,11 @@ def main(arguments=None):
     Returns:
         0, or 2 after a sentence on standard error.
     """
+    if sys.stdout is None:  # Closed by the caller; Keras needs one.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if threading.current_thread() is threading.main_thread():
+        # What is half-written is taken away on the way out.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = build_parser().parse_args(arguments)
     try:
         arguments.run(arguments)
@@ -153,6 +161,8 @@ def main(arguments=None):
         problem = str(error)
     except MemoryError:
         problem = "There is not enough memory. Choose a smaller size."
+    except BrokenPipeError:
+        problem = "The output was cut off by the reader. Redirect it to a file."
     except OSError as error:
         problem = f"{error}. Check the path and the room on the disk."
     except KeyboardInterrupt:
@@ -162,3 +172,7 @@ def main(arguments=None):
         return 0
     print(f"\nnbpainter: {problem}", file=sys.stderr)
     return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,11 +14,17 @@ import keras
 import numpy as np
 
 from nbpainter.actions import WINDOW_SIZE, random_actions
+from nbpainter.checks import MAX_STROKES, check_count
 from nbpainter.episodes import Episodes, load_episodes, tiny_episodes
-from nbpainter.errors import DataError, EngineError
+from nbpainter.errors import EngineError
 from nbpainter.files import written_whole
 from nbpainter.libmypaint import is_available
-from nbpainter.mypaint import CHUNK_STROKES, draw_chunk, load_brush
+from nbpainter.mypaint import (
+    BRUSHES,
+    CHUNK_STROKES,
+    draw_chunk,
+    load_brush,
+)
 
 _STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
 
@@ -60,6 +66,7 @@ def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):
         DataError: if `num_strokes` is not positive or `path` cannot be
             written.
     """
+    num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
     if path is not None:
         write_drawn_episodes(path, num_strokes, brush, seed)
         return load_episodes(path)
@@ -82,6 +89,7 @@ def write_drawn_episodes(
     Raises:
         As `draw_episodes`.
     """
+    num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
     bar = keras.utils.Progbar(num_strokes, verbose=verbose, unit_name="stroke")
     header = {
         "descr": "|u1",
@@ -109,19 +117,14 @@ def _draw_chunks(num_strokes, brush, seed):
     A process of its own per chunk, not `multiprocessing`: it needs no guard
     in the caller's script and does not load TensorFlow again.
     """
-    if num_strokes < 1:
-        raise DataError(
-            f"`num_strokes` must be positive. Received: {num_strokes}."
-        )
-    if seed < 0:
-        raise DataError(f"`seed` must not be negative. Received: {seed}.")
+    seed = check_count("seed", seed, 0, 2**63)
     num_chunks = math.ceil(num_strokes / CHUNK_STROKES)
     if num_chunks == 1:
         yield draw_chunk(num_strokes, brush, seed, 0)
         return
-    if os.path.exists(brush):
-        brush = os.path.abspath(brush)
     load_brush(brush)
+    if not (BRUSHES / f"{brush}.myb").is_file():
+        brush = os.path.abspath(brush)
     cores = os.cpu_count() or 1
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         waiting = collections.deque()

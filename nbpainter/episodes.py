@@ -20,6 +20,7 @@ from nbpainter.actions import (
     WINDOW_SIZE,
     check_actions,
 )
+from nbpainter.checks import check_count
 from nbpainter.errors import DataError
 
 TINY_EPISODES = pathlib.Path(__file__).parent / "data" / "tiny_episodes.npz"
@@ -149,10 +150,8 @@ def load_episodes(path, max_strokes=None):
     (10, 64, 64, 3)
     """
     path = pathlib.Path(path)
-    if max_strokes is not None and max_strokes < 1:
-        raise DataError(
-            f"`max_strokes` must be positive. Received: {max_strokes}."
-        )
+    if max_strokes is not None:
+        check_count("max_strokes", max_strokes, 1, 2**63)
     try:
         with zipfile.ZipFile(path) as archive:
             strokes = _read_member(archive, "strokes", max_strokes)
@@ -169,7 +168,7 @@ def load_episodes(path, max_strokes=None):
         raise DataError(
             f"{path} does not fit into memory. Pass `max_strokes`."
         ) from error
-    except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except Exception as error:  # Damaged headers raise almost anything.
         raise DataError(f"{path} cannot be used: {error} {_DAMAGED}") from error
     if len(actions) != len(strokes):
         raise DataError(

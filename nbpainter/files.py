@@ -49,12 +49,16 @@ def written_whole(path):
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
-            f"{path} cannot be written ({error.strerror or error}). Choose "
-            "another place or make room."
+            f"{path} cannot be written ({_reason(error)}). Choose another "
+            "place or make room."
         ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _reason(error):
+    return error.strerror or str(error).partition("\n")[0]
 
 
 def make_folder(path):

@@ -27,6 +27,7 @@ from nbpainter.actions import (
     pressure_weights,
     random_actions,
 )
+from nbpainter.checks import check_count, check_size
 from nbpainter.errors import EngineError
 from nbpainter.libmypaint import Surface, load_library
 
@@ -69,9 +70,13 @@ def load_brush(brush="dry_brush"):
         )
     try:
         settings = json.loads(path.read_text("utf-8"))
-        if not isinstance(settings["settings"], dict):
-            raise TypeError("settings is no object")
-    except (ValueError, KeyError, TypeError) as error:
+        # libmypaint itself crashes on what it does not expect.
+        for value in settings["settings"].values():
+            float(value["base_value"])
+            for points in value["inputs"].values():
+                for x, y in points:
+                    float(x), float(y)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError(
             f"{path} is not a MyPaint brush file of version 3 ({error}). "
             "Choose a .myb file that MyPaint 1.2 or later has saved."
@@ -247,6 +252,8 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
         EngineError: if libmypaint is missing or refuses the brush.
     """
     actions = check_actions(actions)
+    size = check_size(size)
+    seed = check_count("seed", seed, 0, 2**63)
     strokes = np.empty((len(actions), size, size, 4), "float32")
     strokes[..., :3] = actions[:, None, None, COLOR_COLUMNS]
     pen = Brush(brush, seed)

@@ -8,6 +8,7 @@ not touch each other's cores, so a class is painted at once, in one batch, and
 then the next class on what it left.
 """
 
+import functools
 import time
 
 import keras
@@ -24,12 +25,11 @@ from nbpainter.actions import (
     columns,
 )
 from nbpainter.canvas import composite
+from nbpainter.checks import check_count, check_positive
 from nbpainter.config import PaintConfig
-from nbpainter.errors import DataError
 from nbpainter.losses import psnr
-from nbpainter.painting import Painting, lay_strokes
+from nbpainter.painting import Painting, as_model, lay_strokes
 from nbpainter.pictures import load_photo
-from nbpainter.weights import load_pretrained
 from nbpainter.windows import COARSE, MAX_BATCH, Grid, plan_levels
 
 MAX_STROKES = 100_000
@@ -79,15 +79,18 @@ def paint(
     >>> painting.canvas.shape
     (20, 30, 3)
     """
-    _check_count("num_strokes", num_strokes, 1, MAX_STROKES)
-    _check_count("seed", seed, 0, 2**32 - 1)
-    _check_count("num_steps", num_steps, 1, 100_000)
+    num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
+    seed = check_count("seed", seed, 0, 2**32 - 1)
+    num_steps = check_count("num_steps", num_steps, 1, 100_000)
+    learning_rate = check_positive("learning_rate", learning_rate)
+    if seconds is not None:
+        seconds = check_positive("seconds", seconds)
     target = load_photo(photo, size)
     started = time.perf_counter()
-    generator = generator or "generator_pretrained"
-    named = isinstance(generator, str)
-    model = load_pretrained(generator) if named else generator
-    optimizer = ActionOptimizer(model, num_steps, learning_rate)
+    if generator is None:
+        generator = "generator_pretrained"
+    model = as_model(generator)
+    optimizer = _optimizer(model)
     random = np.random.default_rng(seed)
     height, width = target.shape[:2]
     canvas = np.ones_like(target)
@@ -101,7 +104,11 @@ def paint(
         counts = grid.share(canvas, level_strokes)
         for batch in grid.batches(counts):
             actions = optimizer.paint_windows(
-                *grid.windows(canvas, batch), counts[batch], random
+                *grid.windows(canvas, batch),
+                counts[batch],
+                random,
+                num_steps,
+                learning_rate,
             )
             strokes = grid.to_picture(actions, batch, counts[batch])
             canvas = lay_strokes(canvas, strokes, model)
@@ -123,13 +130,10 @@ def paint(
     return painting
 
 
-def _check_count(name, value, low, high):
-    whole = isinstance(value, (int, np.integer))
-    if not whole or isinstance(value, bool) or not low <= value <= high:
-        raise DataError(
-            f"`{name}` must be a whole number from {low} to {high}. "
-            f"Received: {name}={value!r}."
-        )
+@functools.lru_cache(maxsize=4)
+def _optimizer(generator):
+    """One optimizer for a generator: its steps are compiled only once."""
+    return ActionOptimizer(generator)
 
 
 class ActionOptimizer:
@@ -137,18 +141,15 @@ class ActionOptimizer:
 
     Args:
         generator: a model of `build_generator`.
-        num_steps: int, steps for a batch of windows, see `paint`.
-        learning_rate: float, at the start of a cosine decay.
     """
 
-    def __init__(self, generator, num_steps, learning_rate):
+    def __init__(self, generator):
         self.generator = generator
-        self.num_steps, self.learning_rate = num_steps, learning_rate
         self.logits = keras.Variable(
             np.zeros((MAX_BATCH, len(ACTION_NAMES)), "float32")
         )
         # Squared gradients are forgotten in the time that a stage takes.
-        self.adam = keras.optimizers.Adam(learning_rate, beta_2=0.99)
+        self.adam = keras.optimizers.Adam(beta_2=0.99)
         self.adam.build([self.logits])
         self.steps = {}  # Compiled, by the side of the windows in pixels.
 
@@ -187,7 +188,17 @@ class ActionOptimizer:
         self.adam.apply([gradient], [self.logits])
         return actions
 
-    def paint_windows(self, target, canvas, mask, margin, counts, random):
+    def paint_windows(
+        self,
+        target,
+        canvas,
+        mask,
+        margin,
+        counts,
+        random,
+        num_steps,
+        learning_rate,
+    ):
         """Paint a batch of windows.
 
         Args:
@@ -198,6 +209,8 @@ class ActionOptimizer:
             margin: float, share of the side that no curve enters.
             counts: int array `(batch,)`, strokes of each window.
             random: `numpy.random.Generator`.
+            num_steps: int, see `paint`.
+            learning_rate: float, at the start of a cosine decay.
 
         Returns:
             A float32 array `(batch, max(counts), 12)`, the actions; a
@@ -213,17 +226,23 @@ class ActionOptimizer:
         active = active.astype("float32").ravel()
         side = min(COARSE, target.shape[1])
         # One window alone is cheap, and all others build on it.
-        num_steps = self.num_steps * (2 if num_windows == 1 else 1)
+        num_steps = num_steps * (2 if num_windows == 1 else 1)
         fine_steps = max(1, num_steps // 2)
         while side <= target.shape[1]:
             pictures = [_shrink(x, side) for x in (target, canvas, mask)]
             actions = self._descend(
-                actions, num_steps, *pictures, low, high, active
+                actions,
+                num_steps,
+                learning_rate,
+                *pictures,
+                low,
+                high,
+                active,
             )
             side, num_steps = 2 * side, fine_steps
         return actions.reshape(num_windows, num_strokes, -1)
 
-    def _descend(self, actions, num_steps, *arguments):
+    def _descend(self, actions, num_steps, learning_rate, *arguments):
         arguments = [tf.constant(argument) for argument in arguments]
         low, high = arguments[3:5]
         share = np.clip((actions - low) / (high - low), 0.002, 0.998)
@@ -234,8 +253,8 @@ class ActionOptimizer:
             variable.assign(tf.zeros_like(variable))
         step = self._compiled_step(arguments[0].shape[1])
         decay = 0.5 + 0.5 * np.cos(np.pi * np.arange(num_steps) / num_steps)
-        for learning_rate in self.learning_rate * decay:
-            self.adam.learning_rate.assign(learning_rate)
+        for factor in decay:
+            self.adam.learning_rate.assign(learning_rate * factor)
             actions = step(*arguments)
         return actions.numpy()
 

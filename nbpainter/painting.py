@@ -19,10 +19,11 @@ from nbpainter.actions import (
     curve_weights,
     move_actions,
 )
+from nbpainter.checks import check_count, check_size
 from nbpainter.errors import DataError
 from nbpainter.libmypaint import Surface
 from nbpainter.mypaint import Brush
-from nbpainter.pictures import check_size, save_animation, save_picture
+from nbpainter.pictures import save_animation, save_picture
 from nbpainter.stroke_file import (
     HEAD,
     as_in_file,
@@ -65,7 +66,7 @@ def render_strokes(generator, actions, size=WINDOW_SIZE, seed=None):
     (2, 32, 32, 4)
     """
     actions = check_actions(actions)
-    check_size(size)
+    size = check_size(size)
     if seed is not None:
         raise DataError(
             f"{generator.name!r} has no noise input and draws only calm "
@@ -76,6 +77,29 @@ def render_strokes(generator, actions, size=WINDOW_SIZE, seed=None):
         for batch in np.split(actions, range(_BATCH, len(actions), _BATCH))
     ]
     return np.concatenate(strokes)
+
+
+@functools.lru_cache(maxsize=4)
+def as_model(generator):
+    """Return the model that a name or a model stands for, the same each time.
+
+    Args:
+        generator: str or path for `load_pretrained`, or a model.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        DataError: if it is neither.
+    """
+    if generator == "custom":
+        raise DataError(
+            "The painting was made with a generator of one's own: set "
+            "`painting.generator` to it."
+        )
+    if not hasattr(generator, "opacity"):
+        return load_pretrained(generator)
+    return generator
 
 
 @functools.lru_cache(maxsize=4)
@@ -194,8 +218,7 @@ class Painting:
 
     def _shape(self, size):
         longer = max(self.width, self.height)
-        size = longer if size is None else size
-        check_size(size)
+        size = check_size(longer if size is None else size)
         height, width = (
             max(1, round(side * size / longer))
             for side in (self.height, self.width)
@@ -207,11 +230,6 @@ class Painting:
         ground = np.array(color_of(self.background), "float32")
         return np.tile(ground, (*self._shape(size), 1))
 
-    def _model(self):
-        if isinstance(self.generator, str):
-            return load_pretrained(self.generator)
-        return self.generator
-
     def render(self, size=None):
         """Draw the strokes with the generator.
 
@@ -221,7 +239,9 @@ class Painting:
         Returns:
             A float32 array `(height, width, 3)`, RGB in `[0, 1]`.
         """
-        canvas = lay_strokes(self.blank(size), self.actions, self._model())
+        canvas = lay_strokes(
+            self.blank(size), self.actions, as_model(self.generator)
+        )
         return np.clip(canvas, 0, 1)
 
     def replay(self, size=None, seed=None):
@@ -240,7 +260,10 @@ class Painting:
         blank = self.blank(size)
         height, width = blank.shape[:2]
         surface = Surface(height, width)
-        brush = Brush(self.brush, self.seed if seed is None else seed)
+        seed = check_count(
+            "seed", self.seed if seed is None else seed, 0, 2**32
+        )
+        brush = Brush(self.brush, seed)
         for action in self.actions:
             brush.draw(surface, action, max(height, width), travel_seconds=1.0)
         pixels = surface.pixels()
@@ -284,18 +307,21 @@ class Painting:
         """Yield the canvas while it is painted, from empty to finished.
 
         Args:
-            num_frames: int, at most so many pictures.
+            num_frames: int, at most so many pictures, 2 or more.
             size: int, pixels of the longer side. Default: as painted.
 
         Yields:
             Float32 arrays `(height, width, 3)`; the last is the `render`.
         """
+        num_frames = check_count("num_frames", num_frames, 2, 10_000)
         canvas = self.blank(size)
         yield canvas.copy()
-        stops = np.linspace(0, len(self), max(2, num_frames)).round()
+        stops = np.linspace(0, len(self), num_frames).round()
         stops = iter(np.unique(stops[1:].astype(int)).tolist())
         stop = next(stops)
-        for finished in _lay_in_turn(canvas, self.actions, self._model()):
+        for finished in _lay_in_turn(
+            canvas, self.actions, as_model(self.generator)
+        ):
             if finished >= stop:
                 yield np.clip(canvas, 0, 1)
                 stop = next((s for s in stops if s > finished), None)

@@ -1,5 +1,6 @@
 """Pictures in one convention, RGB float32 in `[0, 1]`: read, resize, write."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -10,11 +11,13 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from nbpainter.checks import check_positive, check_size
 from nbpainter.errors import DataError
 from nbpainter.files import written_whole
 
 MAX_PIXELS = 80_000_000
-MAX_SIZE = 16_384
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def load_photo(photo, size):
@@ -37,13 +40,15 @@ def load_photo(photo, size):
     >>> load_photo(np.zeros((200, 300, 3)), size=60).shape
     (40, 60, 3)
     """
-    check_size(size)
+    size = check_size(size)
     if isinstance(photo, (str, os.PathLike)):
         pixels = _open(pathlib.Path(photo), size)
     elif isinstance(photo, Image.Image):
-        pixels = _convert(photo, "The photograph", size)
+        with _named("The photograph"):
+            pixels = _convert(photo, "The photograph", size)
     else:
-        pixels = _check_array(photo)
+        with _named("The photograph"):
+            pixels = _check_array(np.asarray(photo), type(photo).__name__)
     height, width = pixels.shape[:2]
     scale = size / max(height, width)
     pixels = resize(
@@ -53,15 +58,6 @@ def load_photo(photo, size):
         Image.Resampling.LANCZOS,
     )
     return np.clip(pixels, 0, 1)
-
-
-def check_size(size):
-    """Raise a `DataError` unless `size` is a sensible number of pixels."""
-    if not isinstance(size, (int, np.integer)) or not 1 <= size <= MAX_SIZE:
-        raise DataError(
-            f"`size` must be a whole number of pixels from 1 to {MAX_SIZE}. "
-            f"Received: size={size!r}."
-        )
 
 
 def resize(picture, height, width, resample=Image.Resampling.BOX):
@@ -86,22 +82,33 @@ def resize(picture, height, width, resample=Image.Resampling.BOX):
 
 
 def _open(path, size):
+    with _named(path), warnings.catch_warnings():
+        # The size is checked here, with a sentence of our own.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            return _convert(image, path, size)
+
+
+@contextlib.contextmanager
+def _named(name):
+    """Turn whatever goes wrong with a picture into a sentence that names it."""
     try:
-        with warnings.catch_warnings():
-            # The size is checked here, with a sentence of our own.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _convert(image, str(path), size)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"There is no photograph {path}. Check the path."
-        ) from error
+        yield
     except DataError:
         raise
+    except FileNotFoundError as error:
+        raise DataError(
+            f"There is no photograph {name}. Check the path."
+        ) from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise DataError(
+            f"{name} has more than {MAX_PIXELS // 10**6} million pixels. Make "
+            "it smaller first."
+        ) from error
     except Exception as error:  # Pillow's plugins raise almost anything.
         raise DataError(
-            f"{path} cannot be read as a picture ({error}). Choose another "
-            "file, or save it again as PNG or JPEG."
+            f"{name} cannot be read as a picture ({error}). Choose another "
+            "photograph, or save it again as PNG or JPEG."
         ) from error
 
 
@@ -120,7 +127,8 @@ def _convert(image, name, size):
         # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
         # clips them when it converts them itself.
         grey = np.nan_to_num(np.asarray(image, "float32"))
-        grey = np.clip(grey / (1 if grey.max() <= 1 else 65535), 0, 1)
+        unit = image.mode == "F" and grey.max() <= 1
+        grey = np.clip(grey / (1 if unit else 65535), 0, 1)
         return np.repeat(grey[..., None], 3, axis=-1)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -132,14 +140,13 @@ def _convert(image, name, size):
     return np.asarray(image, "float32") / 255
 
 
-def _check_array(photo):
-    array = np.asarray(photo)
+def _check_array(array, kind):
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=-1)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
         raise DataError(
             "A photograph must be a path, a PIL image or an array of shape "
-            f"(height, width, 3). Received: {type(photo).__name__} of shape "
+            f"(height, width, 3). Received: {kind} of shape "
             f"{array.shape}."
         )
     if array.dtype in (np.uint8, np.uint16):
@@ -167,13 +174,13 @@ def to_image(picture):
 
 def save_picture(picture, path):
     """Write a float array `(height, width, 3)` to a picture file."""
+    if pathlib.Path(path).suffix.lower() not in _PICTURES:
+        raise DataError(
+            f"A picture ends in {', '.join(_PICTURES)}. Received: "
+            f"{str(path)!r}."
+        )
     with written_whole(path) as temporary:
-        try:
-            to_image(picture).save(temporary)
-        except ValueError as error:
-            raise DataError(
-                f"{path} names no picture format ({error}). Use .png."
-            ) from error
+        to_image(picture).save(temporary)
 
 
 def save_animation(pictures, path, seconds):
@@ -195,6 +202,7 @@ def save_animation(pictures, path, seconds):
             "An animation ends in .gif, .webp or .mp4. Received: "
             f"{str(path)!r}."
         )
+    check_positive("seconds", seconds)
     frames = [to_image(picture) for picture in pictures]
     frame_seconds = seconds / len(frames)
     with written_whole(path) as temporary:

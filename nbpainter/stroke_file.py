@@ -7,7 +7,6 @@ unit), `pressure` (at the start and at the end, 0 to 1) and `color`.
 """
 
 import json
-import math
 import pathlib
 
 import numpy as np
@@ -20,12 +19,12 @@ from nbpainter.actions import (
     columns,
     size_of_radius,
 )
+from nbpainter.checks import MAX_SIZE
 from nbpainter.errors import DataError
 from nbpainter.files import written_whole
 
 FORMAT = "nbpainter painting"
 VERSION = 1
-MAX_SIDE = 1_000_000
 
 HEAD = (
     *("brush", "generator", "width", "height"),
@@ -69,7 +68,7 @@ def read_strokes(path):
     """
     path = pathlib.Path(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
@@ -82,8 +81,8 @@ def read_strokes(path):
     head = {
         "brush": fields.text("brush"),
         "generator": fields.text("generator"),
-        "width": fields.integer("width", 1, MAX_SIDE),
-        "height": fields.integer("height", 1, MAX_SIDE),
+        "width": fields.integer("width", 1, MAX_SIZE),
+        "height": fields.integer("height", 1, MAX_SIZE),
         "background": fields.color("background"),
         "seed": fields.integer("seed", 0, 2**32 - 1),
         "figures": fields.of_type("figures", dict, "an object"),
@@ -186,7 +185,7 @@ class _Fields:
 
     def _in_range(self, value, low, high):
         real = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return real and math.isfinite(value) and low <= value <= high
+        return real and low <= value <= high
 
     def number(self, name, low, high):
         value = self._get(name)

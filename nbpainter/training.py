@@ -20,7 +20,7 @@ from nbpainter.losses import FVU, opacity_loss
 from nbpainter.models import build_generator
 from nbpainter.painting import render_strokes
 from nbpainter.plotting import plot_comparison, plot_history, save_figure
-from nbpainter.weights import save_pretrained
+from nbpainter.weights import read_manifest, save_pretrained
 
 _TEST_SEED = 10_000_019  # Added to a seed, for strokes that no training sees.
 
@@ -143,6 +143,7 @@ def train_generator(folder, paths=(), config=None, verbose=1):
     """
     config = config or GeneratorConfig()
     folder = make_folder(folder)
+    read_manifest(folder, missing_ok=True)  # Fail now, not after an hour.
     started = time.perf_counter()
     train, facts = _read_data(paths, config, verbose)
     if paths:

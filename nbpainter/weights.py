@@ -45,8 +45,15 @@ def load_pretrained(name_or_path):
     >>> load_pretrained("generator_pretrained").count_params()
     125
     """
-    path = pathlib.Path(name_or_path)
-    folder = path.parent if path.name.endswith(_SUFFIX) else _presets()
+    try:
+        path = pathlib.Path(name_or_path)
+    except TypeError as error:
+        raise DataError(
+            "Weights are a name or a path. Received: "
+            f"{type(name_or_path).__name__}."
+        ) from error
+    is_name = len(path.parts) == 1 and not path.name.endswith(_SUFFIX)
+    folder = _presets() if is_name else path.parent
     name = path.name.removesuffix(_SUFFIX)
     entries = read_manifest(folder)
     if name not in entries:
@@ -90,9 +97,9 @@ def save_pretrained(model, path, builder, arguments, facts):
     """
     path = pathlib.Path(path)
     folder = make_folder(path.parent)
+    entries = read_manifest(folder, missing_ok=True)
     with written_whole(path) as temporary:
         model.save_weights(temporary)
-    entries = read_manifest(folder, missing_ok=True)
     entries[path.name.removesuffix(_SUFFIX)] = {
         "sha256": sha256(path),
         "builder": builder,

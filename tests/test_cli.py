@@ -1,5 +1,8 @@
 import json
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 from PIL import Image
@@ -100,6 +103,24 @@ def test_a_folder_that_cannot_be_written_is_named(photo, tmp_path, capsys):
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, capsys):
     missing = tmp_path / "nosuch" / "episodes.npz"
     _fails(capsys, "draw", "--strokes", 2, "--out", missing)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.engine
+def test_a_terminated_drawing_leaves_nothing(tmp_path):
+    command = ["draw", "--strokes", "60000", "--out", "episodes.npz"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nbpainter.cli", *command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    for _ in range(300):
+        if os.listdir(tmp_path):
+            break
+        time.sleep(0.1)
+    assert os.listdir(tmp_path)
+    process.terminate()
+    assert process.wait(timeout=60) == 143
     assert os.listdir(tmp_path) == []
 
 

@@ -193,7 +193,20 @@ def test_flipped_bits_never_give_other_strokes(tmp_path, tiny):
     assert all(str(path) in message for message in messages)
 
 
-@pytest.mark.parametrize("count", [0, -3])
+def test_a_flipped_bit_in_a_header_is_named(tmp_path):
+    path = tmp_path / "plain.npz"
+    np.savez(path, **_good())
+    whole = path.read_bytes()
+    place = whole.index(b"'shape': (")
+    for offset in range(20):
+        flipped = bytearray(whole)
+        flipped[place + offset] ^= 1 << 6
+        path.write_bytes(flipped)
+        with pytest.raises(DataError, match=r"plain\.npz"):
+            nbpainter.load_episodes(path)
+
+
+@pytest.mark.parametrize("count", [0, -3, 2.5, True, "3", 10**13])
 def test_no_strokes_cannot_be_drawn(count):
     with pytest.raises(DataError, match="num_strokes"):
         nbpainter.draw_episodes(count)

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
 LEVELS = [
     {"errors", "config"},
-    {"actions", "files", "libmypaint"},
+    {"actions", "checks", "files", "libmypaint"},
     {"mypaint", "models", "losses", "canvas", "pictures", "stroke_file"},
     {"episodes", "weights", "plotting", "windows"},
     {"drawing", "painting"},

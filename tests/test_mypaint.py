@@ -86,9 +86,21 @@ def test_an_unknown_brush_is_named(tmp_path):
     with pytest.raises(nbpainter.EngineError, match="nosuch"):
         mypaint.Brush("nosuch")
     path = tmp_path / "broken.myb"
-    path.write_text("{}")
-    with pytest.raises(nbpainter.EngineError, match="broken"):
-        mypaint.Brush(path)
+    for content in (
+        "{}",
+        '{"version": 3, "settings": {"opaque": 1}}',
+        '{"version": 3, "settings": {"opaque": {"base_value": 1, "inputs": '
+        '{"speed1": [1, 2]}}}}',
+    ):
+        path.write_text(content)
+        with pytest.raises(nbpainter.EngineError, match="broken"):
+            mypaint.Brush(path)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, 10**6])
+def test_bad_sizes_are_named(size):
+    with pytest.raises(nbpainter.DataError, match="size"):
+        mypaint.draw_strokes(random_actions(1), size=size)
 
 
 def test_without_the_library_one_sentence_says_how_to_get_it():

@@ -96,6 +96,15 @@ def test_extreme_shapes(shape):
     assert np.isfinite(painting.canvas).all()
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    one = np.int64(1)
+    painting = nbpainter.paint(
+        np.ones((8, 8, 3)), one, size=np.int32(8), seed=one, **QUICK
+    )
+    painting.save(tmp_path / "painting.json")
+    assert nbpainter.Painting.load(tmp_path / "painting.json").seed == 1
+
+
 def test_it_stops_in_time_with_what_is_there():
     photo = data.rocket()
     painting = nbpainter.paint(photo, 300, size=96, seconds=0.01, **QUICK)
@@ -114,6 +123,10 @@ def test_it_stops_in_time_with_what_is_there():
         {"size": 10**6},
         {"seed": -1},
         {"num_steps": 0},
+        {"seconds": 0},
+        {"seconds": float("nan")},
+        {"learning_rate": float("inf")},
+        {"learning_rate": -1},
     ],
 )
 def test_bad_numbers_are_named(bad):

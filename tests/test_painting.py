@@ -131,6 +131,8 @@ def _changes():
     yield "control", stroke(control=[0.1, 50])
     yield "radius", stroke(radius=0)
     yield "radius", stroke(radius=True)
+    yield "radius", stroke(radius=10**400)
+    yield "width", head(width=10**6)
     yield "pressure", stroke(pressure=[0.5, 1.5])
     yield "color", stroke(color="#12345g")
     yield "stroke 1", lambda content: content["strokes"].insert(1, 7)

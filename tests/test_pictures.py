@@ -123,7 +123,7 @@ def test_damaged_files_are_named(tmp_path):
 
 def test_200_megapixels_are_refused_before_they_are_decoded(tmp_path):
     path = _saved(tmp_path, Image.new("1", (20_000, 10_000)))
-    with pytest.raises(DataError, match=r"million|bomb"):
+    with pytest.raises(DataError, match="million"):
         nbpainter.load_photo(path, 64)
 
 
@@ -173,7 +173,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(DataError, match="picture"):
         pictures.save_picture(np.ones((2, 2, 3)), tmp_path / "x.nosuch")
     broken = np.ones((2, 2, 7))  # No picture: fails while it is written.
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, DataError)):
         pictures.save_picture(broken, path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -65,3 +65,9 @@ def test_a_manifest_runs_no_code_of_its_own(saved, change):
     manifest.write_text(json.dumps(content))
     with pytest.raises(DataError, match="mine"):
         nbpainter.load_pretrained(path)
+
+
+@pytest.mark.parametrize("bad", ["", "no/where/generator_pretrained", None, 5])
+def test_what_is_no_name_is_no_preset(bad):
+    with pytest.raises(DataError):
+        nbpainter.load_pretrained(bad)
