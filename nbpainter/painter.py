@@ -96,9 +96,11 @@ def paint(
     canvas = np.ones_like(target)
     painted = []
     bar = keras.utils.Progbar(
-        num_strokes, stateful_metrics=["psnr"], verbose=verbose,
+        num_strokes,
+        stateful_metrics=["psnr"],
+        verbose=verbose,
         unit_name="stroke",
-    )  # fmt: skip
+    )
     for cells, level_strokes in plan_levels(num_strokes, height, width):
         grid = Grid(target, cells)
         counts = grid.share(canvas, level_strokes)
@@ -119,9 +121,10 @@ def paint(
         else:
             continue
         break
-    painting = Painting(
-        np.concatenate(painted), width, height, generator=generator, seed=seed
-    )
+    actions = np.concatenate(painted)
+    if len(actions) < num_strokes:
+        bar.update(len(actions), finalize=True)
+    painting = Painting(actions, width, height, generator=generator, seed=seed)
     painting.figures = {
         "num_strokes": len(painting),
         "psnr": round(float(psnr(painting.canvas, target)), 3),
