@@ -37,11 +37,12 @@ def main():
         FOLDER / "stages.jpg",
     )
     actions = nbpainter.random_actions(10, seed=11)
-    generator = nbpainter.load_pretrained("generator_pretrained")
+    generator = nbpainter.load_pretrained("generator_gan")
     figure = plotting.plot_comparison(
         {
             "MyPaint": nbpainter.draw_strokes(actions),
-            "generator": nbpainter.render_strokes(generator, actions),
+            "calm": nbpainter.render_strokes(generator, actions),
+            "one draw": nbpainter.render_strokes(generator, actions, seed=7),
         },
         num_columns=10,
     )

@@ -12,8 +12,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "actions": ("ACTION_INDEX", "ACTION_NAMES", "random_actions"),
+    "callbacks": ("Checkpoints", "StopAfter", "StopOnNonFinite"),
     "canvas": ("composite",),
-    "config": ("GeneratorConfig", "PaintConfig"),
+    "config": (
+        "DiscriminatorConfig",
+        "GANConfig",
+        "GeneratorConfig",
+        "PaintConfig",
+        "ReportConfig",
+    ),
     "drawing": ("draw_episodes", "sample_episodes"),
     "episodes": (
         "Episodes",
@@ -23,24 +30,49 @@ _HOMES = {
         "tiny_episodes",
         "to_rgba",
     ),
-    "errors": ("DataError", "EngineError", "NBPainterError"),
-    "losses": ("FVU", "opacity_loss", "psnr"),
-    "models": ("build_fc_generator", "build_generator"),
+    "errors": ("DataError", "EngineError", "NBPainterError", "TrainingError"),
+    "gan": ("GAN",),
+    "judging": (
+        "JudgedStrokes",
+        "compile_discriminator",
+        "find_suspicious",
+        "generate_episodes",
+        "measure_discriminator",
+    ),
+    "losses": ("FVU", "laplacian", "opacity_loss", "psnr"),
+    "measures": ("measure_fvu", "measure_spread", "measure_texture"),
+    "models": (
+        "build_discriminator",
+        "build_fc_generator",
+        "build_generator",
+    ),
     "mypaint": ("draw_strokes",),
     "painter": ("paint",),
-    "painting": ("Painting", "render_strokes"),
+    "painting": ("Painting",),
     "pictures": ("load_photo",),
+    "rendering": ("render_strokes",),
+    "report": (
+        "judge_generator",
+        "measure_preset",
+        "measure_reality_gap",
+        "write_report",
+    ),
     "training": (
-        "StopAfter",
+        "add_noise_input",
+        "compile_gan",
         "compile_generator",
-        "measure_fvu",
+        "train_discriminator",
+        "train_gan",
         "train_generator",
     ),
     "weights": ("load_pretrained", "save_pretrained"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-_MODULES = (*_HOMES, "libmypaint", "plotting", "stroke_file", "windows")
+_MODULES = (
+    *_HOMES,
+    *("dabs", "field", "libmypaint", "plotting", "stroke_file", "windows"),
+)
 
 __all__ = sorted([*_HOME, "plotting"])
 

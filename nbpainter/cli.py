@@ -1,4 +1,4 @@
-"""The command line: `nbpainter paint / replay / draw / train`.
+"""The command line: `nbpainter paint / replay / draw / train / report`.
 
 Whatever a user can mend ends in one sentence on standard error and exit code
 2. TensorFlow is imported by the commands that need it, when they need it.
@@ -59,7 +59,7 @@ def build_parser():
     draw.set_defaults(run=_draw)
 
     train = commands.add_parser("train", help="train a network from zero")
-    train.add_argument("stage", choices=["generator"])
+    train.add_argument("stage", choices=["generator", "discriminator", "gan"])
     train.add_argument(
         "--data",
         nargs="+",
@@ -67,10 +67,39 @@ def build_parser():
         default=[],
         help="episodes files; default: strokes are drawn",
     )
-    train.add_argument("--out", metavar="DIR", default="trained")
+    train.add_argument(
+        "--out",
+        metavar="DIR",
+        default="trained",
+        help="weights go there; those of earlier stages are taken from there",
+    )
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the newest checkpoint in DIR",
+    )
     train.set_defaults(run=_train)
 
-    for command in (paint, replay, draw, train):
+    report = commands.add_parser(
+        "report", help="measure a generator against the real brush"
+    )
+    report.add_argument(
+        "--preset",
+        metavar="NAME",
+        default="generator_gan",
+        help="a shipped generator, or a .weights.h5 file",
+    )
+    report.add_argument(
+        "--photo",
+        nargs="+",
+        metavar="PHOTO",
+        default=[],
+        help="photographs to paint for the reality gap; default: a sample",
+    )
+    report.add_argument("--out", metavar="DIR", default="report")
+    report.set_defaults(run=_report)
+
+    for command in (paint, replay, draw, train, report):
         command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
 
@@ -130,14 +159,39 @@ def _draw(arguments):
 
 
 def _train(arguments):
-    nbpainter.train_generator(arguments.out, arguments.data)
-    manifest = nbpainter.weights.read_manifest(arguments.out)
-    entry = manifest["generator_pretrained"]
+    train = {
+        "generator": nbpainter.train_generator,
+        "discriminator": nbpainter.train_discriminator,
+        "gan": nbpainter.train_gan,
+    }[arguments.stage]
+    train(arguments.out, arguments.data, resume=arguments.resume)
+    name = {"gan": "generator_gan"}.get(
+        arguments.stage, f"{arguments.stage}_pretrained"
+    )
+    entry = nbpainter.weights.read_manifest(arguments.out)[name]
+    shown = ", ".join(
+        f"{label} {entry[name]:.4f}"
+        for name, label in (
+            ("fvu", "FVU"),
+            ("texture", "texture"),
+            ("accuracy", "accuracy"),
+            ("calibration_error", "calibration error"),
+        )
+        if name in entry
+    )
     print(
-        f"FVU {entry['fvu']:.4f} on {entry['num_test_strokes']} unseen "
-        f"strokes, {entry['num_weights']} weights, {entry['seconds']} s. In "
+        f"{shown} on {entry['num_test_strokes']} unseen strokes, "
+        f"{entry['num_weights']} weights, {entry['seconds']} s. In "
         f"{arguments.out}."
     )
+
+
+def _report(arguments):
+    figures = nbpainter.report.write_report(
+        arguments.preset, arguments.out, arguments.photo, verbose=1
+    )
+    print("\n".join(nbpainter.report.report_lines(figures)))
+    print(f"The same as JSON and as a picture: in {arguments.out}.")
 
 
 def main(arguments=None):

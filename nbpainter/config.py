@@ -47,6 +47,86 @@ class GeneratorConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Stage 2, training a discriminator against a frozen generator.
+
+    Attributes:
+        num_strokes: int, real strokes to train on, and as many generated.
+        num_test_strokes: int, of each kind, that training never sees.
+        epochs: int, passes over the strokes.
+        batch_size: int, strokes in one step, half of them real.
+        learning_rate: float, of Adam, at the start of a cosine decay.
+        seed: int, of weights, of the strokes' order and of drawing.
+    """
+
+    num_strokes: int = _number(8_000, 128)
+    num_test_strokes: int = _number(1_000, 64)
+    epochs: int = _number(2, 2)
+    batch_size: int = _number(64, 16)
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class GANConfig:
+    """Stage 3, generator against discriminator.
+
+    Attributes:
+        num_strokes: int, real strokes to train on.
+        num_test_strokes: int, strokes that training never sees.
+        num_dabs: int, dabs of a random draw, at most.
+        epochs: int; after each a checkpoint is written.
+        steps_per_epoch: int, steps of both networks.
+        warm_up_steps: int, in which the generator's learning rate rises.
+        batch_size: int, real strokes in one step, and as many generated.
+        g_learning_rate: float, of Adam on the generator's noise input.
+        d_learning_rate: float, of Adam on the discriminator.
+        anchor: float, weight of the anchor, see `GAN`.
+        seed: int, of noise, of the strokes' order and of drawing.
+    """
+
+    num_strokes: int = _number(20_000, 256)
+    num_test_strokes: int = _number(2_000, 64)
+    num_dabs: int = _number(1536, 256)
+    epochs: int = _number(10, 2)
+    steps_per_epoch: int = _number(100, 4)
+    warm_up_steps: int = _number(250, 2)
+    batch_size: int = _number(32, 8)
+    g_learning_rate: float = 1.5e-3
+    d_learning_rate: float = 1e-3
+    anchor: float = 10.0
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig:
+    """The report card of a generator.
+
+    Attributes:
+        num_strokes: int, fresh strokes for error, texture and spread.
+        num_judged: int, real strokes that the two-sample test trains on,
+            and as many generated.
+        num_test_strokes: int, of each kind, that it is tested on.
+        epochs: int, of the two-sample test.
+        batch_size: int, of the two-sample test.
+        learning_rate: float, of the two-sample test.
+        num_painted: int, strokes of the painting for the reality gap.
+        size: int, longer side of that painting in pixels.
+        seed: int, of drawing; apart from all seeds of training.
+    """
+
+    num_strokes: int = _number(2_000, 100)
+    num_judged: int = _number(8_000, 128)
+    num_test_strokes: int = _number(1_000, 64)
+    epochs: int = _number(3, 1)
+    batch_size: int = _number(64, 16)
+    learning_rate: float = 1e-3
+    num_painted: int = _number(50, 5)
+    size: int = 64
+    seed: int = 90_000_049
+
+
+@dataclasses.dataclass(frozen=True)
 class PaintConfig:
     """Stage 4, painting a photograph.
 

@@ -56,19 +56,33 @@ class StrokeBatches(keras.utils.PyDataset):
         batch_size: int. Default 32.
         seed: int, of the order; `None` keeps the order of the episodes and
             the last batch, even if it is smaller.
+        max_batches: int, batches of an epoch, at most. Default: as many as
+            the episodes have.
+        first_epoch: int, the epoch to begin with: a training that goes on
+            gets the order that it would have got.
     """
 
-    def __init__(self, episodes, batch_size=32, seed=None):
+    def __init__(
+        self,
+        episodes,
+        batch_size=32,
+        seed=None,
+        max_batches=None,
+        first_epoch=0,
+    ):
         super().__init__()
         self.episodes, self.batch_size, self.seed = episodes, batch_size, seed
-        self.epoch = -1
+        self.max_batches = max_batches or math.inf
+        self.epoch = first_epoch - 1
         self.on_epoch_begin()
 
     def __len__(self):
         num_batches = len(self.episodes) / self.batch_size
         if self.seed is None:
-            return math.ceil(num_batches)
-        return max(1, math.floor(num_batches))
+            num_batches = math.ceil(num_batches)
+        else:
+            num_batches = max(1, math.floor(num_batches))
+        return min(num_batches, self.max_batches)
 
     def __getitem__(self, index):
         start = index * self.batch_size

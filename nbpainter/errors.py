@@ -14,3 +14,7 @@ class DataError(NBPainterError, ValueError):
 
 class EngineError(NBPainterError, RuntimeError):
     """The MyPaint engine is missing, or it refuses a brush."""
+
+
+class TrainingError(NBPainterError, ArithmeticError):
+    """A training ended in numbers that are not finite."""

@@ -66,3 +66,18 @@ def psnr(picture, reference):
     """
     error = ops.mean((ops.cast(picture, "float32") - reference) ** 2)
     return -10 * ops.log(ops.maximum(error, 1e-10)) / ops.log(10.0)
+
+
+def laplacian(opacity):
+    """Four times a pixel less its four neighbours; blank outside.
+
+    Args:
+        opacity: float tensor `(batch, height, width)`.
+
+    Returns:
+        A float tensor of the same shape.
+    """
+    padded = ops.pad(opacity, ((0, 0), (1, 1), (1, 1)))
+    beside = padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2]
+    beside = beside + padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1]
+    return 4 * opacity - beside

@@ -28,11 +28,15 @@ from nbpainter.canvas import composite
 from nbpainter.checks import check_count, check_positive
 from nbpainter.config import PaintConfig
 from nbpainter.losses import psnr
-from nbpainter.painting import Painting, as_model, lay_strokes
+from nbpainter.painting import Painting, as_model
 from nbpainter.pictures import load_photo
+from nbpainter.rendering import lay_strokes
 from nbpainter.windows import COARSE, MAX_BATCH, Grid, plan_levels
 
 MAX_STROKES = 100_000
+
+_NOISY_SIDE = 32  # Windows of fewer pixels are painted with calm strokes.
+_MAX_DABS = 384  # Of a stroke while it is moved; enough for all but texture.
 
 
 def paint(
@@ -55,7 +59,9 @@ def paint(
         size: int, longer side of the painting in pixels. Default 512.
         generator: str or model, what draws the strokes: a name for
             `load_pretrained` or a model of `build_generator`. Default:
-            `"generator_pretrained"`.
+            `"generator_gan"`. With a noise input, strokes are moved under
+            fresh noise in each step, so that they do well however the real
+            brush spatters.
         seed: int >= 0, where the strokes start. The same seed gives the same
             painting.
         num_steps: int, gradient steps for each group of strokes, and half as
@@ -88,7 +94,7 @@ def paint(
     target = load_photo(photo, size)
     started = time.perf_counter()
     if generator is None:
-        generator = "generator_pretrained"
+        generator = "generator_gan"
     model = as_model(generator)
     optimizer = _optimizer(model)
     random = np.random.default_rng(seed)
@@ -165,17 +171,31 @@ class ActionOptimizer:
             limits = [tf.TensorSpec((len(ACTION_NAMES),))] * 2
             self.steps[side] = tf.function(
                 self._step,
-                input_signature=[*pictures, *limits, tf.TensorSpec((None,))],
+                input_signature=[
+                    *pictures,
+                    *limits,
+                    tf.TensorSpec((None,)),
+                    tf.TensorSpec((2,), "int32"),
+                ],
                 autograph=False,
             )
         return self.steps[side]
 
-    def _step(self, target, canvas, mask, low, high, active):
+    def _noise(self, num_strokes, side, seed):
+        """Fresh noise, so that strokes must do well however they spatter."""
+        if self.generator.noise_shape is None or side < _NOISY_SIDE:
+            return None
+        num_dabs, channels = self.generator.noise_shape
+        shape = (num_strokes, min(num_dabs, _MAX_DABS), channels)
+        return tf.random.stateless_normal(shape, seed)
+
+    def _step(self, target, canvas, mask, low, high, active, seed):
         side, num_windows = target.shape[1], tf.shape(target)[0]
         with tf.GradientTape() as tape:
             logits = self.logits.value[: tf.shape(active)[0]]
             actions = low + (high - low) * tf.sigmoid(logits)
-            opacities = self.generator.opacity(actions, side)
+            noise = self._noise(tf.shape(actions)[0], side, seed)
+            opacities = self.generator.opacity(actions, side, noise)
             opacities *= active[:, None, None]
             colors = tf.gather(actions, COLOR_COLUMNS, axis=1)
             painted = composite(
@@ -235,6 +255,7 @@ class ActionOptimizer:
             pictures = [_shrink(x, side) for x in (target, canvas, mask)]
             actions = self._descend(
                 actions,
+                random,
                 num_steps,
                 learning_rate,
                 *pictures,
@@ -245,7 +266,7 @@ class ActionOptimizer:
             side, num_steps = 2 * side, fine_steps
         return actions.reshape(num_windows, num_strokes, -1)
 
-    def _descend(self, actions, num_steps, learning_rate, *arguments):
+    def _descend(self, actions, random, num_steps, learning_rate, *arguments):
         arguments = [tf.constant(argument) for argument in arguments]
         low, high = arguments[3:5]
         share = np.clip((actions - low) / (high - low), 0.002, 0.998)
@@ -258,7 +279,8 @@ class ActionOptimizer:
         decay = 0.5 + 0.5 * np.cos(np.pi * np.arange(num_steps) / num_steps)
         for factor in decay:
             self.adam.learning_rate.assign(learning_rate * factor)
-            actions = step(*arguments)
+            seed = random.integers(2**31, size=2, dtype="int32")
+            actions = step(*arguments, tf.constant(seed))
         return actions.numpy()
 
 

@@ -3,27 +3,14 @@
 import dataclasses
 import functools
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from nbpainter.actions import (
-    ACTION_INDEX,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
-    WINDOW_SIZE,
-    X_COLUMNS,
-    Y_COLUMNS,
-    brush_radius,
-    check_actions,
-    curve_weights,
-    move_actions,
-)
 from nbpainter.checks import check_count, check_size
 from nbpainter.errors import DataError
 from nbpainter.libmypaint import Surface
 from nbpainter.mypaint import Brush
 from nbpainter.pictures import save_animation, save_picture
+from nbpainter.rendering import lay_in_turn, lay_strokes
 from nbpainter.stroke_file import (
     HEAD,
     as_in_file,
@@ -32,51 +19,6 @@ from nbpainter.stroke_file import (
     write_strokes,
 )
 from nbpainter.weights import load_pretrained
-
-_BLOCK = 64
-_BATCH = 64
-# Radii from the curve to where the last visible paint lies: less than half a
-# step of 8 bits is measured beyond 1.2 radii at no pressure, 4.0 at full.
-_REACH, _REACH_OF_PRESSURE = 1.5, 3.0
-_CURVE = curve_weights(np.linspace(0, 1, 17)).T.astype("float32")
-
-
-def render_strokes(generator, actions, size=WINDOW_SIZE, seed=None):
-    """Draw strokes with a generator, each on its own.
-
-    Args:
-        generator: a model of `build_generator` or `load_pretrained`.
-        actions: float array `(n, 12)` in `[0, 1]`.
-        size: int, side of the pictures in pixels. Default 64.
-        seed: `None` for the calm, repeatable stroke. An int asks for one
-            random draw, which takes a generator with a noise input.
-
-    Returns:
-        A float32 array `(n, size, size, 4)`: RGBA in `[0, 1]`, straight
-        alpha.
-
-    Raises:
-        DataError: for actions of another shape or out of range, a bad size,
-            or a seed for a generator without a noise input.
-
-    Example:
-
-    >>> generator = load_pretrained("generator_pretrained")
-    >>> render_strokes(generator, np.full((2, 12), 0.5), size=32).shape
-    (2, 32, 32, 4)
-    """
-    actions = check_actions(actions)
-    size = check_size(size)
-    if seed is not None:
-        raise DataError(
-            f"{generator.name!r} has no noise input and draws only calm "
-            f"strokes: leave out `seed`. Received: seed={seed!r}."
-        )
-    strokes = [
-        keras.ops.convert_to_numpy(generator(batch, size=size))
-        for batch in np.split(actions, range(_BATCH, len(actions), _BATCH))
-    ]
-    return np.concatenate(strokes)
 
 
 @functools.lru_cache(maxsize=4)
@@ -97,84 +39,12 @@ def as_model(generator):
             "The painting was made with a generator of one's own: set "
             "`painting.generator` to it."
         )
+    model = generator
     if not hasattr(generator, "opacity"):
-        return load_pretrained(generator)
-    return generator
-
-
-@functools.lru_cache(maxsize=4)
-def _block_drawer(generator):
-    """Compile the drawing of blocks, once per generator."""
-    signature = tf.TensorSpec((None, len(ACTION_INDEX)))
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def draw_blocks(actions):
-        return generator.opacity(actions, _BLOCK)
-
-    return draw_blocks
-
-
-def lay_strokes(canvas, actions, generator):
-    """Lay strokes on a canvas of any shape.
-
-    Args:
-        canvas: float32 array `(height, width, 3)`.
-        actions: float32 array `(n, 12)`, relative to a square of the
-            canvas's longer side; sizes may be outside `[0, 1]`.
-        generator: a model of `build_generator` or `load_pretrained`.
-
-    Returns:
-        A new float32 array with the shape of `canvas`.
-    """
-    canvas = canvas.copy()
-    for _ in _lay_in_turn(canvas, actions, generator):
-        pass
-    return canvas
-
-
-def _lay_in_turn(canvas, actions, generator):
-    """Lay strokes in place; yield how many are finished after each.
-
-    The pixels that a stroke can reach are cut into square blocks. A block is
-    a window like any other, so blocks of many strokes are drawn in one
-    batch, and no stroke is drawn where it is not.
-    """
-    height, width = canvas.shape[:2]
-    unit = max(height, width)
-    pressure = actions[:, PRESSURE_COLUMNS].max(axis=1)
-    reach = brush_radius(actions[:, ACTION_INDEX["size"]])
-    reach = reach * (_REACH + _REACH_OF_PRESSURE * pressure)
-    limits = []
-    for positions, side in ((X_COLUMNS, width), (Y_COLUMNS, height)):
-        curve = actions[:, positions] @ _CURVE
-        low = np.floor((curve.min(axis=1) - reach) * unit).clip(0, side)
-        high = np.ceil((curve.max(axis=1) + reach) * unit).clip(0, side)
-        limits += [low.astype(int).tolist(), high.astype(int).tolist()]
-    blocks = [
-        (stroke, x, y, min(x + _BLOCK, right), min(y + _BLOCK, bottom))
-        for stroke, (left, right, top, bottom) in enumerate(zip(*limits))
-        for y in range(top, bottom, _BLOCK)
-        for x in range(left, right, _BLOCK)
-    ]
-    draw_blocks = _block_drawer(generator)
-    colors = actions[:, COLOR_COLUMNS]
-    finished = 0
-    for start in range(0, len(blocks), _BATCH):
-        batch = np.array(blocks[start : start + _BATCH])
-        moved = move_actions(
-            actions[batch[:, 0]], -batch[:, 1:3] / _BLOCK, unit / _BLOCK
-        )
-        opacities = draw_blocks(moved).numpy()[..., None]
-        for (stroke, x, y, right, bottom), opacity in zip(
-            batch.tolist(), opacities
-        ):
-            if stroke > finished:
-                finished = stroke
-                yield finished
-            block = canvas[y:bottom, x:right]
-            opacity = opacity[: bottom - y, : right - x]
-            block += opacity * (colors[stroke] - block)
-    yield len(actions)
+        model = load_pretrained(generator)
+    if not hasattr(model, "opacity"):
+        raise DataError(f"{str(generator)!r} is no generator and cannot draw.")
+    return model
 
 
 @dataclasses.dataclass(eq=False)
@@ -200,7 +70,7 @@ class Painting:
     width: int
     height: int
     brush: str = "dry_brush"
-    generator: object = "generator_pretrained"
+    generator: object = "generator_gan"
     background: str = "#ffffff"
     seed: int = 0
     figures: dict = dataclasses.field(default_factory=dict)
@@ -233,16 +103,22 @@ class Painting:
     def render(self, size=None):
         """Draw the strokes with the generator.
 
+        A generator with a noise input spatters, by the painting's seed.
+
         Args:
             size: int, pixels of the longer side. Default: as painted.
 
         Returns:
             A float32 array `(height, width, 3)`, RGB in `[0, 1]`.
         """
+        model = as_model(self.generator)
         canvas = lay_strokes(
-            self.blank(size), self.actions, as_model(self.generator)
+            self.blank(size), self.actions, model, self._draw_seed(model)
         )
         return np.clip(canvas, 0, 1)
+
+    def _draw_seed(self, model):
+        return None if model.noise_shape is None else self.seed
 
     def replay(self, size=None, seed=None):
         """Draw the strokes with the real MyPaint engine.
@@ -319,8 +195,9 @@ class Painting:
         stops = np.linspace(0, len(self), num_frames).round()
         stops = iter(np.unique(stops[1:].astype(int)).tolist())
         stop = next(stops)
-        for finished in _lay_in_turn(
-            canvas, self.actions, as_model(self.generator)
+        model = as_model(self.generator)
+        for finished in lay_in_turn(
+            canvas, self.actions, model, self._draw_seed(model)
         ):
             if finished >= stop:
                 yield np.clip(canvas, 0, 1)

@@ -6,6 +6,7 @@ for pyplot, so that they are not shown twice.
 
 import math
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -133,6 +134,31 @@ def plot_history(history):
     return figure
 
 
+def plot_calibration(calibration):
+    """Draw how often strokes are real, given how sure the judge is.
+
+    Args:
+        calibration: list of `[mean probability, share of real strokes,
+            number of strokes]`, see `measure_discriminator`.
+
+    Returns:
+        A `matplotlib.figure.Figure`: a calibrated judge's points lie on the
+        diagonal; the larger a point, the more strokes it stands for.
+    """
+    figure, ((axis,),) = _figure(1, 1, 3.6, 3.6)
+    chance, real, count = np.transpose(calibration)
+    axis.plot([0, 1], [0, 1], color="0.8", zorder=0)
+    axis.scatter(chance, real, 20 + 180 * count / count.max(), alpha=0.7)
+    axis.set(
+        xlabel="probability of being real, says the judge",
+        ylabel="share of real strokes",
+        xlim=(-0.05, 1.05),
+        ylim=(-0.05, 1.05),
+        aspect="equal",
+    )
+    return figure
+
+
 def plot_pictures(pictures, num_columns=4):
     """Show pictures of one shape with their titles.
 
@@ -156,6 +182,47 @@ def plot_pictures(pictures, num_columns=4):
         _show(axis, picture)
         axis.set_title(title)
     return figure
+
+
+def plot_report(figures, strokes):
+    """Draw a report card: strokes, error and texture by brush size.
+
+    Args:
+        figures: dict, see `nbpainter.measure_preset`.
+        strokes: dict from a name to RGBA strokes `(8, height, width, 4)`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure = plt.figure(figsize=(10, 3.0 + len(strokes)), layout="constrained")
+    plt.close(figure)
+    above, below = figure.subfigures(2, 1, height_ratios=[len(strokes), 2.6])
+    axes = above.subplots(len(strokes), 8, squeeze=False)
+    for row, (name, pictures) in zip(axes, strokes.items()):
+        row[0].set_ylabel(name)
+        for axis, picture in zip(row, pictures):
+            _show(axis, picture)
+    left, right = below.subplots(1, 2)
+    places = np.arange(4)
+    for axis, name, title, line in (
+        (left, "fvu", "FVU of the calm stroke", figures["fvu_floor"]),
+        (right, "texture", "texture, generated over real", 1.0),
+    ):
+        values = figures[f"{name}_by_size"]
+        axis.bar(places, [v or 0 for v in values], color="tab:blue")
+        axis.axhline(line, color="0.3", linestyle="--")
+        axis.set(title=title, xlabel="quarter of brush sizes, smallest first")
+        axis.set_xticks(places, ["1", "2", "3", "4"])
+    return figure
+
+
+def sample_photo():
+    """Return the path of a photograph that comes with matplotlib.
+
+    It is a portrait of Grace Hopper by James S. Davis, US Navy, in the
+    public domain.
+    """
+    return f"{matplotlib.get_data_path()}/sample_data/grace_hopper.jpg"
 
 
 def save_figure(figure, path):

@@ -1,12 +1,19 @@
-"""Train networks from zero, and keep their weights with the facts."""
+"""The three trainings from zero, and their weights with the facts.
 
+Each can be killed at any moment and resumed: state is kept after each epoch,
+and TensorFlow's operations are made deterministic, so that the weights are
+the same to the last bit.
+"""
+
+import dataclasses
 import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from nbpainter.actions import ACTION_INDEX
-from nbpainter.config import GeneratorConfig
+from nbpainter.callbacks import Checkpoints, StopOnNonFinite
+from nbpainter.config import DiscriminatorConfig, GANConfig, GeneratorConfig
 from nbpainter.drawing import draw_episodes
 from nbpainter.episodes import (
     Episodes,
@@ -16,91 +23,123 @@ from nbpainter.episodes import (
 )
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256
+from nbpainter.gan import GAN
+from nbpainter.judging import (
+    JudgedStrokes,
+    compile_discriminator,
+    find_suspicious,
+    generate_episodes,
+    measure_discriminator,
+)
 from nbpainter.losses import FVU, opacity_loss
-from nbpainter.models import build_generator
-from nbpainter.painting import render_strokes
-from nbpainter.plotting import plot_comparison, plot_history, save_figure
-from nbpainter.weights import read_manifest, save_pretrained
+from nbpainter.measures import measure_fvu, measure_texture
+from nbpainter.models import build_discriminator, build_generator
+from nbpainter.plotting import (
+    plot_calibration,
+    plot_comparison,
+    plot_history,
+    save_figure,
+)
+from nbpainter.rendering import render_strokes
+from nbpainter.weights import (
+    find_weights,
+    load_pretrained,
+    read_manifest,
+    save_pretrained,
+)
 
 _TEST_SEED = 10_000_019  # Added to a seed, for strokes that no training sees.
 
 
-class StopAfter(keras.callbacks.Callback):
-    """Stop `fit` after some seconds, and measure how long it took.
+class _Run:
+    """What the trainings share: data, checkpoints, time, facts.
 
     Args:
-        seconds: float. Default: never.
+        stage: str, the stage's name.
+        folder: str or path, where everything goes.
+        config: the stage's dataclass.
+        paths: paths of episodes files; none: strokes are drawn.
+        inputs: dict from names to paths of weights that it builds on.
+        resume: bool, whether to go on from the newest checkpoint.
+        verbose: 0 or 1.
     """
 
-    def __init__(self, seconds=float("inf")):
-        super().__init__()
-        self.limit, self.seconds = seconds, 0.0
-
-    def on_train_begin(self, logs=None):
+    def __init__(self, stage, folder, config, paths, inputs, resume, verbose):
+        self.stage, self.folder = stage, make_folder(folder)
+        read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
+        self.config, self.resume, self.verbose = config, resume, verbose
         self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seconds = time.perf_counter() - self.started
-        if self.seconds > self.limit:
-            self.model.stop_training = True
-
-
-def measure_fvu(generator, episodes):
-    """Measure the error of calm strokes, altogether and by brush size.
-
-    Args:
-        generator: a model of `build_generator`.
-        episodes: `Episodes` that no training saw.
-
-    Returns:
-        A dict: `fvu`, and `fvu_by_size`, a list for the quarters of the
-        component `size`, smallest first (`None` for an empty quarter).
-    """
-    error, energy = [], []
-    for actions, real in StrokeBatches(episodes, batch_size=100):
-        real = real[..., 3]
-        fake = render_strokes(generator, actions)[..., 3]
-        error.append(np.sum((real - fake) ** 2, axis=(1, 2)))
-        energy.append(np.sum(real**2, axis=(1, 2)))
-    error, energy = np.concatenate(error), np.concatenate(energy)
-    quarter = episodes.actions[:, ACTION_INDEX["size"]] * 4
-    quarter = np.minimum(quarter.astype(int), 3)
-    masks = [quarter == q for q in range(4)]
-    return {
-        "fvu": round(float(error.sum() / energy.sum()), 4),
-        "fvu_by_size": [
-            round(float(error[mask].sum() / energy[mask].sum()), 4)
-            if energy[mask].sum()
-            else None
-            for mask in masks
-        ],
-    }
-
-
-def _read_data(paths, config, verbose):
-    """Read files of episodes, or draw what the configuration asks for."""
-    if not paths:
-        if verbose:
-            print(f"Drawing {config.num_strokes} strokes with MyPaint.")
-        drawn = draw_episodes(config.num_strokes, seed=config.seed)
-        facts = {
-            "brush": "dry_brush",
-            "num_strokes": config.num_strokes,
-            "seed": config.seed,
+        self.facts = {
+            "stage": stage,
+            "config": dataclasses.asdict(config),
+            "built_on": {name: sha256(path) for name, path in inputs.items()},
         }
-        return drawn, facts
-    parts = [load_episodes(path) for path in paths]
-    data = Episodes(
-        np.concatenate([part.actions for part in parts]),
-        np.concatenate([part.strokes for part in parts]),
-    )
-    if len(data) < 2 * config.num_test_strokes:
-        raise DataError(
-            f"{len(data)} strokes are too few to train on: give files with "
-            f"at least {2 * config.num_test_strokes}."
+        self.train, self.test = self._read_data(paths)
+        keras.utils.set_random_seed(config.seed)
+        tf.config.experimental.enable_op_determinism()
+
+    def _read_data(self, paths):
+        """Read files of episodes, or draw what the configuration asks for."""
+        config, num_test = self.config, self.config.num_test_strokes
+        if not paths:
+            if self.verbose:
+                print(f"Drawing {config.num_strokes} strokes with MyPaint.")
+            self.facts["data"] = {"brush": "dry_brush", "seed": config.seed}
+            return (
+                draw_episodes(config.num_strokes, seed=config.seed),
+                draw_episodes(num_test, seed=config.seed + _TEST_SEED),
+            )
+        parts = [load_episodes(path) for path in paths]
+        self.facts["data"] = {str(path): sha256(path) for path in paths}
+        data = Episodes(
+            np.concatenate([part.actions for part in parts]),
+            np.concatenate([part.strokes for part in parts]),
         )
-    facts = {"files": {str(path): sha256(path) for path in paths}}
-    return data, facts
+        if len(data) < 2 * num_test:
+            raise DataError(
+                f"{len(data)} strokes are too few to train on: give files "
+                f"with at least {2 * num_test}."
+            )
+        return data[:-num_test], data[-num_test:]
+
+    def fit(self, model, state, make_batches, validation=None, callbacks=()):
+        """Train from the first epoch that is not finished.
+
+        Args:
+            model: a compiled `keras.Model`.
+            state: list of `keras.Variable`, all that changes.
+            make_batches: function from the first epoch to a `PyDataset`.
+            validation: `PyDataset`. Default: none.
+            callbacks: sequence of `keras.callbacks.Callback`.
+        """
+        self.checkpoints = Checkpoints(
+            self.folder / "checkpoints", self.stage, self.facts, state
+        )
+        first = 0
+        if self.resume:
+            first = self.checkpoints.restore()
+            if self.verbose:
+                print(f"Going on after epoch {first}.")
+        else:
+            self.checkpoints.clear()
+            self.checkpoints.folder.mkdir(exist_ok=True)
+        model.fit(
+            make_batches(first),
+            validation_data=validation,
+            initial_epoch=first,
+            epochs=self.config.epochs,
+            callbacks=[StopOnNonFinite(), self.checkpoints, *callbacks],
+            verbose=2 if self.verbose else 0,
+        )
+        figure = plot_history(self.checkpoints.history)
+        save_figure(figure, self.folder / f"{self.stage}_curves.png")
+
+    def save(self, model, name, builder, arguments, figures):
+        """Keep the weights, their facts and figures."""
+        facts = {**self.facts, "num_test_strokes": len(self.test), **figures}
+        facts["seconds"] = round(time.perf_counter() - self.started)
+        path = self.folder / f"{name}.weights.h5"
+        save_pretrained(model, path, builder, arguments, facts)
 
 
 def compile_generator(generator, config, num_strokes):
@@ -116,22 +155,25 @@ def compile_generator(generator, config, num_strokes):
     learning_rate = keras.optimizers.schedules.CosineDecay(
         config.learning_rate, num_steps
     )
-    generator.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=opacity_loss,
-        metrics=[FVU()],
-    )
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build(generator.trainable_variables)
+    generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
 
 
-def train_generator(folder, paths=(), config=None, verbose=1):
+def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
     """Stage 1: train a generator from zero and keep it.
+
+    TensorFlow's operations are deterministic from here on, in the whole
+    process.
 
     Args:
         folder: str or path, where `generator_pretrained.weights.h5`,
-            `manifest.json` and two figures go.
+            `manifest.json`, figures and checkpoints go.
         paths: paths of episodes files. Default: strokes are drawn with the
             real engine.
         config: `GeneratorConfig`. Default: the shipped weights' own.
+        resume: bool, whether to go on from the newest checkpoint in
+            `folder`. Default `False`: start anew.
         verbose: 0 or 1.
 
     Returns:
@@ -140,51 +182,219 @@ def train_generator(folder, paths=(), config=None, verbose=1):
     Raises:
         DataError: for files that cannot be used or written.
         EngineError: if there is neither a file nor libmypaint.
+        TrainingError: for a loss or a weight that is not finite.
     """
     config = config or GeneratorConfig()
-    folder = make_folder(folder)
-    read_manifest(folder, missing_ok=True)  # Fail now, not after an hour.
-    started = time.perf_counter()
-    train, facts = _read_data(paths, config, verbose)
-    if paths:
-        test = train[-config.num_test_strokes :]
-        train = train[: -config.num_test_strokes]
-    else:
-        test = draw_episodes(
-            config.num_test_strokes, seed=config.seed + _TEST_SEED
-        )
-    keras.utils.set_random_seed(config.seed)
+    run = _Run("generator", folder, config, paths, {}, resume, verbose)
     generator = build_generator()
-    compile_generator(generator, config, len(train))
-    history = generator.fit(
-        StrokeBatches(train, config.batch_size, seed=config.seed),
-        validation_data=StrokeBatches(test, batch_size=100),
-        epochs=config.epochs,
-        verbose=verbose,
-    )
-    figures = measure_fvu(generator, test)
-    save_pretrained(
+    compile_generator(generator, config, len(run.train))
+    run.fit(
         generator,
-        folder / "generator_pretrained.weights.h5",
-        "build_generator",
-        {},
-        {
-            "stage": "generator",
-            "data": facts,
-            "epochs": config.epochs,
-            "batch_size": config.batch_size,
-            "learning_rate": config.learning_rate,
-            "training_seed": config.seed,
-            "num_test_strokes": len(test),
-            **figures,
-            "seconds": round(time.perf_counter() - started),
-        },
+        [*generator.weights, *generator.optimizer.variables],
+        lambda first: StrokeBatches(
+            run.train, config.batch_size, config.seed, first_epoch=first
+        ),
+        validation=StrokeBatches(run.test, batch_size=100),
     )
-    shown = test[:16]
+    shown = run.test[:16]
     pictures = {
         "real": to_rgba(shown.actions, shown.strokes),
         "generated": render_strokes(generator, shown.actions),
     }
-    save_figure(plot_comparison(pictures), folder / "generator_strokes.png")
-    save_figure(plot_history(history.history), folder / "generator_loss.png")
+    save_figure(plot_comparison(pictures), run.folder / "generator_strokes.png")
+    figures = measure_fvu(generator, run.test)
+    run.save(generator, "generator_pretrained", "build_generator", {}, figures)
+    run.checkpoints.clear()
     return generator
+
+
+def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
+    """Stage 2: train a discriminator against a frozen generator.
+
+    Args:
+        folder: str or path, where `discriminator_pretrained.weights.h5` and
+            the rest go, see `train_generator`. A `generator_pretrained` in
+            it is the one to judge; else the shipped one.
+        paths: paths of episodes files. Default: strokes are drawn.
+        config: `DiscriminatorConfig`. Default: the shipped weights' own.
+        resume: bool, see `train_generator`.
+        verbose: 0 or 1.
+
+    Returns:
+        The trained `keras.Model`.
+
+    Raises:
+        As `train_generator`.
+    """
+    config = config or DiscriminatorConfig()
+    path = find_weights("generator_pretrained", folder)
+    generator = load_pretrained(path)
+    inputs = {"generator_pretrained": path}
+    run = _Run("discriminator", folder, config, paths, inputs, resume, verbose)
+    fake = [
+        generate_episodes(generator, len(real), config.seed + seed)
+        for real, seed in ((run.train, 0), (run.test, _TEST_SEED))
+    ]
+    test = JudgedStrokes(run.test, fake[1], generator, config.batch_size)
+    discriminator = build_discriminator()
+    num_steps = 2 * len(run.train) // config.batch_size * config.epochs
+    compile_discriminator(discriminator, config.learning_rate, num_steps)
+    run.fit(
+        discriminator,
+        [*discriminator.weights, *discriminator.optimizer.variables],
+        lambda first: JudgedStrokes(
+            run.train,
+            fake[0],
+            generator,
+            config.batch_size,
+            config.seed,
+            first,
+        ),
+        validation=test,
+    )
+    figures = measure_discriminator(discriminator, test)
+    save_figure(
+        plot_calibration(figures["calibration"]),
+        run.folder / "discriminator_calibration.png",
+    )
+    (strokes, calm), _ = test[0]
+    half = len(strokes) // 2
+    chosen = np.r_[0:8, half : half + 8]
+    maps = find_suspicious(discriminator, strokes[chosen], calm[chosen])
+    save_figure(
+        plot_comparison({"stroke": strokes[chosen], "looked at": maps}),
+        run.folder / "discriminator_suspicious.png",
+    )
+    run.save(
+        discriminator,
+        "discriminator_pretrained",
+        "build_discriminator",
+        {},
+        figures,
+    )
+    run.checkpoints.clear()
+    return discriminator
+
+
+class _DrawEachEpoch(keras.callbacks.Callback):
+    """Draw the same strokes with the same noise after each epoch."""
+
+    def __init__(self, generator, episodes, folder):
+        super().__init__()
+        self.generator, self.folder = generator, folder
+        self.actions = episodes.actions
+        self.real = to_rgba(episodes.actions, episodes.strokes)
+
+    def on_epoch_end(self, epoch, logs=None):
+        fake = render_strokes(self.generator, self.actions, seed=0)
+        save_figure(
+            plot_comparison({"real": self.real, "generated": fake}),
+            self.folder / f"gan_epoch_{epoch + 1:02d}.png",
+        )
+
+
+def compile_gan(gan, config):
+    """Give a GAN the two optimizers of the shipped weights.
+
+    The generator's learning rate rises while the discriminator gets to know
+    spattered strokes, and both fall after that. The generator settles on the
+    running mean of its weights.
+
+    Args:
+        gan: `GAN`.
+        config: `GANConfig`.
+    """
+    num_steps = config.epochs * config.steps_per_epoch
+    schedule = keras.optimizers.schedules.CosineDecay
+    warm_up = min(config.warm_up_steps, num_steps - 1)
+    moments = {"beta_1": 0.5, "beta_2": 0.99}
+    gan.compile(
+        g_optimizer=keras.optimizers.Adam(
+            schedule(
+                0.0,
+                num_steps - warm_up,
+                alpha=0.02,
+                warmup_target=config.g_learning_rate,
+                warmup_steps=warm_up,
+            ),
+            use_ema=True,
+            **moments,
+        ),
+        d_optimizer=keras.optimizers.Adam(
+            schedule(config.d_learning_rate, num_steps, alpha=0.4), **moments
+        ),
+    )
+
+
+def add_noise_input(generator, num_dabs):
+    """Give a generator's calm stroke a noise input that is not trained yet.
+
+    Args:
+        generator: a model of `build_generator` with its default arguments.
+        num_dabs: int, dabs of a random draw, at most.
+
+    Returns:
+        A new `keras.Model` of `build_generator` with the same calm stroke.
+    """
+    noisy = build_generator(num_dabs=num_dabs)
+    for new, old in zip(noisy.weights, generator.weights):
+        new.assign(old)
+    return noisy
+
+
+def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
+    """Stage 3: train the noise input and the discriminator as adversaries.
+
+    Args:
+        folder: str or path, where `generator_gan.weights.h5`,
+            `discriminator_gan.weights.h5` and the rest go, see
+            `train_generator`. Pre-trained weights in it are the ones to
+            begin with; else the shipped ones.
+        paths: paths of episodes files. Default: strokes are drawn.
+        config: `GANConfig`. Default: the shipped weights' own.
+        resume: bool, see `train_generator`.
+        verbose: 0 or 1.
+
+    Returns:
+        The trained `GAN`.
+
+    Raises:
+        As `train_generator`.
+    """
+    config = config or GANConfig()
+    inputs = {
+        name: find_weights(name, folder)
+        for name in ("generator_pretrained", "discriminator_pretrained")
+    }
+    calm, discriminator = map(load_pretrained, inputs.values())
+    run = _Run("gan", folder, config, paths, inputs, resume, verbose)
+    generator = add_noise_input(calm, config.num_dabs)
+    discriminator.trainable = True
+    gan = GAN(generator, discriminator, config.anchor, config.seed)
+    compile_gan(gan, config)
+    run.fit(
+        gan,
+        gan.state,
+        lambda first: StrokeBatches(
+            run.train,
+            config.batch_size,
+            config.seed,
+            max_batches=config.steps_per_epoch,
+            first_epoch=first,
+        ),
+        callbacks=[_DrawEachEpoch(generator, run.test[:16], run.folder)],
+    )
+    figures = {
+        **measure_fvu(generator, run.test),
+        **measure_texture(generator, run.test),
+    }
+    run.save(
+        generator,
+        "generator_gan",
+        "build_generator",
+        {"num_dabs": config.num_dabs},
+        figures,
+    )
+    run.save(discriminator, "discriminator_gan", "build_discriminator", {}, {})
+    run.checkpoints.clear()
+    return gan

@@ -14,7 +14,7 @@ from nbpainter import models
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256, written_whole
 
-_BUILDERS = ("build_generator", "build_fc_generator")
+_BUILDERS = ("build_discriminator", "build_fc_generator", "build_generator")
 _SUFFIX = ".weights.h5"
 
 
@@ -23,6 +23,29 @@ def _presets():
     package = pathlib.Path(__file__).parent
     inside = package / "pretrained"
     return inside if inside.is_dir() else package.parent / "models"
+
+
+def find_weights(name, folder):
+    """Find weights in a folder of one's own, else among the shipped.
+
+    Args:
+        name: str, such as `"generator_pretrained"`.
+        folder: str or path.
+
+    Returns:
+        A `pathlib.Path` for `load_pretrained`.
+
+    Raises:
+        DataError: if they are in neither.
+    """
+    for place in (pathlib.Path(folder), _presets()):
+        path = place / (name + _SUFFIX)
+        if path.exists():
+            return path
+    raise DataError(
+        f"There are no weights {name!r} in {folder}, nor are they shipped. "
+        f"Train them first: `nbpainter train {name.partition('_')[0]}`."
+    )
 
 
 def load_pretrained(name_or_path):
@@ -98,8 +121,11 @@ def save_pretrained(model, path, builder, arguments, facts):
     path = pathlib.Path(path)
     folder = make_folder(path.parent)
     entries = read_manifest(folder, missing_ok=True)
+    # A copy has no optimizer, whose moments would be saved as well.
+    copy = getattr(models, builder)(**arguments)
+    copy.set_weights(model.get_weights())
     with written_whole(path) as temporary:
-        model.save_weights(temporary)
+        copy.save_weights(temporary)
     entries[path.name.removesuffix(_SUFFIX)] = {
         "sha256": sha256(path),
         "builder": builder,

@@ -65,7 +65,51 @@ def test_draw_then_train(tmp_path, capsys, monkeypatch):
     weights = out / "generator_pretrained.weights.h5"
     assert nbpainter.load_pretrained(weights).count_params() == 125
     found = {path.name for path in out.iterdir()}
-    assert {"generator_loss.png", "generator_strokes.png"} <= found
+    assert {"generator_curves.png", "generator_strokes.png"} <= found
+    assert "checkpoints" not in found
+
+
+def _run(folder, *arguments):
+    """Run a command in a process of its own, with the smallest settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "nbpainter.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, "NBPAINTER_SMOKE_TEST": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.engine
+def test_the_second_stage_builds_on_the_first(tmp_path):
+    for stage in ("generator", "discriminator"):
+        result = _run(tmp_path, "train", stage, "--out", "mine")
+        assert result.returncode == 0, result.stderr
+    entries = nbpainter.weights.read_manifest(tmp_path / "mine")
+    used = entries["discriminator_pretrained"]["built_on"]
+    assert used == {
+        "generator_pretrained": entries["generator_pretrained"]["sha256"]
+    }
+    assert "accuracy" in result.stdout
+    found = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert {
+        "discriminator_calibration.png",
+        "discriminator_suspicious.png",
+    } <= found
+
+
+@pytest.mark.engine
+def test_report(tmp_path):
+    result = _run(tmp_path, "report", "--preset", "generator_gan")
+    assert result.returncode == 0, result.stderr
+    for row in ("FVU", "texture", "two-sample test", "reality gap"):
+        assert row in result.stdout
+    figures = json.loads(
+        (tmp_path / "report/report_generator_gan.json").read_text()
+    )
+    assert 0 < figures["fvu"] < 0.1
+    assert 0.8 < figures["spread"] / figures["engine_spread"] < 1.2
+    assert (tmp_path / "report/report_generator_gan.png").exists()
 
 
 def test_bad_input_ends_in_one_sentence(photo, tmp_path, capsys):
@@ -87,7 +131,12 @@ def test_bad_input_ends_in_one_sentence(photo, tmp_path, capsys):
     broken = tmp_path / "painting.json"
     broken.write_text("{}")
     assert "format" in _fails(capsys, "replay", broken)
-    assert "nosuch" in _fails(capsys, "train", "generator", "--data", "nosuch")
+    assert "nosuch" in _fails(capsys, "train", "gan", "--data", "nosuch")
+    assert "nosuch" in _fails(capsys, "report", "--preset", "nosuch")
+    assert "nosuch.jpg" in _fails(capsys, "report", "--photo", "nosuch.jpg")
+    assert "no generator" in _fails(
+        capsys, "report", "--preset", "discriminator_gan"
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_named(photo, tmp_path, capsys):

@@ -16,10 +16,15 @@ MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
 LEVELS = [
     {"errors", "config"},
     {"actions", "checks", "files", "libmypaint"},
-    {"mypaint", "models", "losses", "canvas", "pictures", "stroke_file"},
-    {"episodes", "weights", "plotting", "windows"},
-    {"drawing", "painting"},
+    {
+        *("mypaint", "field", "dabs", "losses", "canvas", "pictures"),
+        *("callbacks", "stroke_file"),
+    },
+    {"episodes", "models", "rendering", "gan", "plotting", "windows"},
+    {"drawing", "judging", "measures", "weights"},
+    {"painting"},
     {"painter", "training"},
+    {"report"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

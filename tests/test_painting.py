@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import nbpainter
-from nbpainter import painting as painting_module
+from nbpainter import rendering
 from nbpainter.errors import DataError
 
 
@@ -44,7 +44,7 @@ def test_the_stroke_file_is_for_people(painting, tmp_path):
 def test_laying_strokes_is_compositing_windows(generator):
     actions = nbpainter.random_actions(12, seed=2)
     canvas = np.ones((128, 128, 3), "float32")
-    laid = painting_module.lay_strokes(canvas, actions, generator)
+    laid = rendering.lay_strokes(canvas, actions, generator)
     strokes = nbpainter.render_strokes(generator, actions, size=128)
     expected = nbpainter.composite(
         canvas, strokes[:, 0, 0, :3], strokes[..., 3]
@@ -52,6 +52,29 @@ def test_laying_strokes_is_compositing_windows(generator):
     # What lies out of a stroke's reach is less than a step of 8 bits.
     np.testing.assert_allclose(laid, expected, atol=1 / 255)
     assert (canvas == 1).all()
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_wide_brushes_are_drawn_small_and_enlarged(seed):
+    generator = nbpainter.load_pretrained("generator_gan")
+    actions = nbpainter.random_actions(4, seed=6)
+    actions[:, nbpainter.ACTION_INDEX["size"]] = [0.7, 0.8, 0.9, 1.0]
+    canvas = np.ones((256, 256, 3), "float32")
+    laid = rendering.lay_strokes(canvas, actions, generator, seed)
+    strokes = nbpainter.render_strokes(generator, actions, 256, seed)
+    expected = nbpainter.composite(
+        canvas, strokes[:, 0, 0, :3], strokes[..., 3]
+    )
+    difference = np.abs(laid - expected)
+    assert difference.mean() < 0.002
+    assert difference.max() < 0.05
+
+
+def test_a_painting_spatters_by_its_seed(painting):
+    again = nbpainter.Painting(painting.actions, 120, 90, seed=5)
+    np.testing.assert_array_equal(again.canvas, painting.canvas)
+    other = nbpainter.Painting(painting.actions, 120, 90, seed=6)
+    assert np.abs(other.canvas - painting.canvas).max() > 0.1
 
 
 def test_it_can_be_drawn_at_any_size(painting):
@@ -89,7 +112,7 @@ def test_frames_grow_from_blank_to_finished(painting):
     assert len(frames) == 6
     assert (frames[0] == 1).all()
     np.testing.assert_array_equal(frames[-1], painting.canvas)
-    half = nbpainter.Painting(painting.actions[:18], 120, 90)
+    half = nbpainter.Painting(painting.actions[:18], 120, 90, seed=5)
     np.testing.assert_allclose(frames[3], half.canvas, atol=1e-6)
 
 

@@ -1,0 +1,109 @@
+"""Kill a training 20 times, resume it, and compare the weights bit for bit.
+
+    python tests/benchmarks/bench_resume.py
+
+Each of 20 runs of `nbpainter train gan` with smoke settings is killed with
+SIGKILL at a random moment after the start of training; one of them while a
+checkpoint is being written, with its half-written file still there. Takes
+about 15 minutes.
+"""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import nbpainter
+
+RUNS = 20
+EPOCHS = 6  # In place of the two of the smoke settings.
+NAMES = ("generator_gan", "discriminator_gan")
+PROGRAM = f"""
+import dataclasses, sys
+from nbpainter import cli, config, training
+small = dataclasses.replace(config.GANConfig(), epochs={EPOCHS})
+training.GANConfig = lambda: small
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def start(folder, *options):
+    """Start a training in a process of its own."""
+    command = [sys.executable, "-c", PROGRAM, "train", "gan"]
+    return subprocess.Popen(
+        [*command, "--out", str(folder), *options],
+        env={**os.environ, "NBPAINTER_SMOKE_TEST": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def weights(folder):
+    """All numbers of both networks."""
+    return [
+        variable.numpy()
+        for name in NAMES
+        for variable in nbpainter.load_pretrained(
+            folder / f"{name}.weights.h5"
+        ).weights
+    ]
+
+
+def half_written(folder):
+    """Files that a checkpoint is being written to."""
+    return list(folder.glob("checkpoints/.*.part.checkpoint"))
+
+
+def kill(folder, seconds, while_writing):
+    """Start a training and kill it; return what it left."""
+    process = start(folder)
+    if while_writing:
+        while process.poll() is None and not half_written(folder):
+            time.sleep(0.0002)
+    else:
+        time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    found = sorted(p.name for p in folder.glob("checkpoints/*.checkpoint"))
+    return found, len(half_written(folder))
+
+
+def main():
+    """Print one line for each run, and how many gave the same weights."""
+    random.seed(0)
+    same, written = 0, 0
+    with tempfile.TemporaryDirectory() as place:
+        place = pathlib.Path(place)
+        started = time.perf_counter()
+        assert start(place / "whole").wait() == 0
+        seconds = time.perf_counter() - started
+        expected = weights(place / "whole")
+        for run in range(RUNS):
+            folder = place / f"run{run}"
+            moment = random.uniform(0.2, 1.0) * seconds
+            found, half = kill(folder, moment, while_writing=run == 0)
+            done = all((folder / f"{n}.weights.h5").exists() for n in NAMES)
+            code = start(folder, "--resume").wait()
+            got = weights(folder)
+            equal = code == 0 and all(
+                np.array_equal(x, y) for x, y in zip(expected, got)
+            )
+            same += equal
+            written += half > 0
+            print(
+                f"run {run:2}: killed after {moment:5.1f} s, {found}, "
+                f"{half} half-written, finished {done}: "
+                f"{'same' if equal else 'DIFFERENT'}",
+                flush=True,
+            )
+    print(f"{same} of {RUNS} the same, {written} killed while writing")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import nbpainter
+from nbpainter.errors import DataError, TrainingError
+
+
+def _variables():
+    return [
+        keras.Variable(np.arange(6, dtype="float32").reshape(2, 3)),
+        keras.Variable(np.uint32(7), dtype="uint32"),
+    ]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Checkpoints of three epochs, in which a variable counts them."""
+    variables = _variables()
+    checkpoints = nbpainter.Checkpoints(tmp_path, "x", {"a": 1}, variables)
+    for epoch in range(3):
+        variables[0].assign(np.full((2, 3), epoch + 1, "float32"))
+        checkpoints.on_epoch_end(epoch, {"loss": 1.0 / (epoch + 1)})
+    return tmp_path
+
+
+def _restore(folder, recipe=None):
+    variables = _variables()
+    checkpoints = nbpainter.Checkpoints(
+        folder, "x", recipe or {"a": 1}, variables
+    )
+    return checkpoints.restore(), variables, checkpoints
+
+
+def test_the_newest_checkpoint_comes_back(written):
+    epoch, variables, checkpoints = _restore(written)
+    assert epoch == 3
+    assert (variables[0].numpy() == 3).all()
+    assert int(variables[1].numpy()) == 7
+    assert checkpoints.history == {"loss": [1.0, 0.5, 1 / 3]}
+    assert len(os.listdir(written)) == 2
+
+
+@pytest.mark.parametrize("place", [0, 40, -1])
+def test_a_damaged_checkpoint_falls_back(written, place, capsys):
+    newest = sorted(written.iterdir())[-1]
+    content = bytearray(newest.read_bytes())
+    content[place] ^= 1
+    newest.write_bytes(content)
+    epoch, variables, _ = _restore(written)
+    assert epoch == 2
+    assert (variables[0].numpy() == 2).all()
+    assert newest.name in capsys.readouterr().err
+
+
+def test_cut_off_and_empty_checkpoints_fall_back(written):
+    newest, before = sorted(written.iterdir())[::-1]
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert _restore(written)[0] == 2
+    before.write_bytes(b"")
+    assert _restore(written)[0] == 0
+
+
+def test_a_checkpoint_of_another_training_is_refused(written):
+    with pytest.raises(DataError, match="other data or settings"):
+        _restore(written, {"a": 2})
+
+
+def test_weights_that_are_not_finite_are_not_kept(tmp_path):
+    variables = _variables()
+    checkpoints = nbpainter.Checkpoints(tmp_path, "x", {}, variables)
+    variables[0].assign(np.full((2, 3), np.nan))
+    with pytest.raises(TrainingError, match="not finite"):
+        checkpoints.save(1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_cleared_is_empty(written):
+    (written / ".abc.part.checkpoint").write_bytes(b"half")
+    _restore(written)[2].clear()
+    assert not written.exists()
+
+
+def _train(stage, folder, *options):
+    environment = {**os.environ, "NBPAINTER_SMOKE_TEST": "1"}
+    command = [sys.executable, "-m", "nbpainter.cli", "train", stage]
+    return subprocess.Popen(
+        [*command, "--out", str(folder), *options],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.engine
+def test_a_killed_gan_resumes_to_the_same_bits(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = _train("gan", killed)
+    for _ in range(600):
+        if list(killed.glob("checkpoints/gan-00001*")):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    assert not (killed / "generator_gan.weights.h5").exists()
+    assert _train("gan", whole).wait(timeout=300) == 0
+    assert _train("gan", killed, "--resume").wait(timeout=300) == 0
+    for name in ("generator_gan", "discriminator_gan"):
+        weights = [
+            nbpainter.load_pretrained(folder / f"{name}.weights.h5").weights
+            for folder in (whole, killed)
+        ]
+        for one, other in zip(*weights):
+            np.testing.assert_array_equal(one, other)
+    assert not (killed / "checkpoints").exists()
