@@ -128,6 +128,8 @@ class _Run:
             validation_data=validation,
             initial_epoch=first,
             epochs=self.config.epochs,
+            # The data shuffle themselves, by the epoch; Keras would by chance.
+            shuffle=False,
             callbacks=[StopOnNonFinite(), self.checkpoints, *callbacks],
             verbose=2 if self.verbose else 0,
         )
