@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import json
 import pathlib
 import re
 
@@ -95,3 +96,20 @@ def test_the_manifest_says_what_the_readme_says():
     entry = nbpainter.weights.read_manifest()["generator_pretrained"]
     assert f"{entry['fvu']:.3f}" in text
     assert str(entry["num_weights"]) in text
+
+
+def test_the_report_cards_say_what_the_readme_says():
+    text = (ROOT / "README.md").read_text("utf-8")
+    for name in ("generator_pretrained", "generator_gan"):
+        path = ROOT / "models" / f"report_{name}.json"
+        figures = json.loads(path.read_text("utf-8"))
+        assert f"{figures['fvu']:.3f}" in text
+        assert f"{figures['two_sample']:.1%}".replace("%", " %") in text
+        texture = figures["texture_by_size"]
+        assert ", ".join(f"{value:.3f}" for value in texture) in text
+    assert f"{figures['spread']:.5f}" in text
+    assert f"{figures['engine_spread']:.5f}" in text
+    assert figures["two_sample"] < 0.65
+    assert all(0.85 < value < 1.15 for value in texture)
+    assert abs(figures["spread"] / figures["engine_spread"] - 1) < 0.2
+    assert figures["fvu"] < 0.085

@@ -60,18 +60,25 @@ def half_written(folder):
     return list(folder.glob("checkpoints/.*.part.checkpoint"))
 
 
+def whole(folder):
+    """Names of the checkpoints that are there."""
+    return sorted(p.name for p in folder.glob("checkpoints/gan-*.checkpoint"))
+
+
 def kill(folder, seconds, while_writing):
     """Start a training and kill it; return what it left."""
     process = start(folder)
     if while_writing:
-        while process.poll() is None and not half_written(folder):
+        # A first checkpoint is there, and a second one is half there.
+        while process.poll() is None and not (
+            whole(folder) and half_written(folder)
+        ):
             time.sleep(0.0002)
     else:
         time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    found = sorted(p.name for p in folder.glob("checkpoints/*.checkpoint"))
-    return found, len(half_written(folder))
+    return whole(folder), len(half_written(folder))
 
 
 def main():
