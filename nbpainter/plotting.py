@@ -129,7 +129,8 @@ def plot_history(history):
         if f"val_{name}" in history:
             axis.plot(epochs, history[f"val_{name}"], "s-", label="unseen")
             axis.legend()
-        axis.set(xlabel="epoch", title=name, ylim=(0, None))
+        axis.set(xlabel="epoch", title=name)
+        axis.set_ylim(0, 1.08 * max(axis.get_ylim()[1], 1e-9))
         axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
