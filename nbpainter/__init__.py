@@ -21,6 +21,7 @@ _HOMES = {
         "PaintConfig",
         "ReportConfig",
     ),
+    "download": ("download_episodes",),
     "drawing": ("draw_episodes", "sample_episodes"),
     "episodes": (
         "Episodes",
@@ -32,6 +33,7 @@ _HOMES = {
     ),
     "errors": ("DataError", "EngineError", "NBPainterError", "TrainingError"),
     "gan": ("GAN",),
+    "inspection": ("inspect_episodes",),
     "judging": (
         "JudgedStrokes",
         "compile_discriminator",
@@ -57,6 +59,7 @@ _HOMES = {
         "measure_reality_gap",
         "write_report",
     ),
+    "store": ("open_episodes",),
     "training": (
         "add_noise_input",
         "compile_gan",
@@ -72,6 +75,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = (
     *_HOMES,
     *("dabs", "field", "libmypaint", "plotting", "stroke_file", "windows"),
+    *("devices", "episode_files", "pixels", "rows"),
 )
 
 __all__ = sorted([*_HOME, "plotting"])

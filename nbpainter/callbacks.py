@@ -139,6 +139,23 @@ def _read(path):
         return head, [file[name] for name in names]
 
 
+class EpochOrder(keras.callbacks.Callback):
+    """Give each epoch its own order, whatever Keras has read before it.
+
+    On several devices Keras begins an epoch more, to build the network.
+
+    Args:
+        batches: `StrokeBatches` or `JudgedStrokes`.
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.start_at(epoch)
+
+
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stop a training in which any figure is not finite.
 

@@ -1,5 +1,7 @@
 """The command line: `nbpainter paint / replay / draw / train / report`.
 
+And for data at full size: `nbpainter download / inspect`.
+
 Whatever a user can mend ends in one sentence on standard error and exit code
 2. TensorFlow is imported by the commands that need it, when they need it.
 """
@@ -58,6 +60,25 @@ def build_parser():
     draw.add_argument("--seed", type=int, metavar="S", default=0)
     draw.set_defaults(run=_draw)
 
+    download = commands.add_parser(
+        "download", help="fetch files of the dataset from Kaggle"
+    )
+    download.add_argument(
+        "index", type=int, nargs="+", metavar="N", help="0 to 77"
+    )
+    download.add_argument("--out", metavar="DIR", default="episodes")
+    download.set_defaults(run=_download)
+
+    inspect = commands.add_parser(
+        "inspect", help="show a file of episodes and check its rows"
+    )
+    inspect.add_argument("file", metavar="FILE.npz")
+    inspect.add_argument("--brush", metavar="NAME", default="dry_brush")
+    inspect.add_argument(
+        "--out", metavar="DIR", help="for the picture; default: beside FILE"
+    )
+    inspect.set_defaults(run=_inspect)
+
     train = commands.add_parser("train", help="train a network from zero")
     train.add_argument("stage", choices=["generator", "discriminator", "gan"])
     train.add_argument(
@@ -77,6 +98,13 @@ def build_parser():
         "--resume",
         action="store_true",
         help="go on from the newest checkpoint in DIR",
+    )
+    train.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        default=1,
+        help="GPUs, or parts of the CPU, that share each batch",
     )
     train.set_defaults(run=_train)
 
@@ -99,7 +127,7 @@ def build_parser():
     report.add_argument("--out", metavar="DIR", default="report")
     report.set_defaults(run=_report)
 
-    for command in (paint, replay, draw, train, report):
+    for command in commands.choices.values():
         command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
 
@@ -158,13 +186,30 @@ def _draw(arguments):
     print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
 
 
+def _download(arguments):
+    paths = nbpainter.download_episodes(arguments.index, arguments.out)
+    print(f"Whole and checked: {', '.join(map(str, paths))}.")
+
+
+def _inspect(arguments):
+    figures = nbpainter.inspect_episodes(
+        arguments.file, arguments.out, arguments.brush
+    )
+    print("\n".join(nbpainter.inspection.inspection_lines(figures)))
+
+
 def _train(arguments):
     train = {
         "generator": nbpainter.train_generator,
         "discriminator": nbpainter.train_discriminator,
         "gan": nbpainter.train_gan,
     }[arguments.stage]
-    train(arguments.out, arguments.data, resume=arguments.resume)
+    train(
+        arguments.out,
+        arguments.data,
+        resume=arguments.resume,
+        devices=arguments.devices,
+    )
     name = {"gan": "generator_gan"}.get(
         arguments.stage, f"{arguments.stage}_pretrained"
     )

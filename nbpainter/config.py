@@ -5,13 +5,49 @@ small as it can be, so that tests run the whole of a notebook in seconds. No
 other module reads the environment.
 """
 
+import contextlib
 import dataclasses
 import os
+import pathlib
 
 SMOKE_TEST = os.environ.get("NBPAINTER_SMOKE_TEST") == "1"
 
 # TensorFlow greets with a page of notices otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def cache_folder():
+    """Return the folder where unpacked episodes are kept.
+
+    It is `NBPAINTER_CACHE` of the environment, else `~/.cache/nbpainter`.
+
+    Returns:
+        A `pathlib.Path`.
+    """
+    chosen = os.environ.get("NBPAINTER_CACHE") or "~/.cache/nbpainter"
+    return pathlib.Path(chosen).expanduser()
+
+
+@contextlib.contextmanager
+def variables_set(**variables):
+    """Set environment variables for a while: some clients have no argument.
+
+    Args:
+        **variables: str.
+
+    Yields:
+        Nothing.
+    """
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _number(value, smoke):

@@ -8,25 +8,16 @@ and checks such files.
 import dataclasses
 import math
 import pathlib
-import zipfile
-import zlib
 
 import keras
 import numpy as np
 
-from nbpainter.actions import (
-    ACTION_NAMES,
-    COLOR_COLUMNS,
-    WINDOW_SIZE,
-    check_actions,
-)
+from nbpainter.actions import COLOR_COLUMNS, check_actions
 from nbpainter.checks import check_count
-from nbpainter.errors import DataError
+from nbpainter.episode_files import open_members
+from nbpainter.pixels import lay_on_white
 
 TINY_EPISODES = pathlib.Path(__file__).parent / "data" / "tiny_episodes.npz"
-
-_STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
-_DAMAGED = "Download it again, or draw a new one with `nbpainter draw`."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +27,9 @@ class Episodes:
     Attributes:
         actions: float32 array `(n, 12)` in `[0, 1]`, see `ACTION_NAMES`.
         strokes: uint8 array `(n, 64, 64, 3)`, RGB on white.
+
+    Both may also be `nbpainter.store.Rows`, which stay on the disk until
+    they are indexed.
     """
 
     actions: np.ndarray
@@ -46,6 +40,10 @@ class Episodes:
 
     def __getitem__(self, index):
         return Episodes(self.actions[index], self.strokes[index])
+
+    def load(self):
+        """Return the same `Episodes` in memory."""
+        return Episodes(np.asarray(self.actions), np.asarray(self.strokes))
 
 
 class StrokeBatches(keras.utils.PyDataset):
@@ -58,22 +56,13 @@ class StrokeBatches(keras.utils.PyDataset):
             the last batch, even if it is smaller.
         max_batches: int, batches of an epoch, at most. Default: as many as
             the episodes have.
-        first_epoch: int, the epoch to begin with: a training that goes on
-            gets the order that it would have got.
     """
 
-    def __init__(
-        self,
-        episodes,
-        batch_size=32,
-        seed=None,
-        max_batches=None,
-        first_epoch=0,
-    ):
+    def __init__(self, episodes, batch_size=32, seed=None, max_batches=None):
         super().__init__()
         self.episodes, self.batch_size, self.seed = episodes, batch_size, seed
         self.max_batches = max_batches or math.inf
-        self.epoch = first_epoch - 1
+        self.epoch = -1
         self.on_epoch_begin()
 
     def __len__(self):
@@ -89,6 +78,10 @@ class StrokeBatches(keras.utils.PyDataset):
         chosen = self.order[start : start + self.batch_size]
         actions = self.episodes.actions[chosen]
         return actions, to_rgba(actions, self.episodes.strokes[chosen])
+
+    def start_at(self, epoch):
+        """Let the next `on_epoch_begin` begin this epoch, from 0."""
+        self.epoch = epoch
 
     def on_epoch_begin(self):
         self.order = np.arange(len(self.episodes))
@@ -112,15 +105,18 @@ def to_rgba(actions, strokes):
     Returns:
         A float32 array `(n, height, width, 4)`: RGBA, straight alpha.
     """
-    color = actions[:, None, None, COLOR_COLUMNS]
-    ink = 1 - color  # (n, 1, 1, 3)
-    darkness = 1 - strokes.astype("float32") / 255
-    power = np.sum(ink**2, axis=-1)
-    opacity = np.einsum("nhwc,nijc->nhw", darkness, ink)
-    opacity = np.where(power > 1e-3, opacity / np.maximum(power, 1e-3), 0)
-    rgba = np.empty((*opacity.shape, 4), "float32")
-    rgba[..., :3] = color
-    rgba[..., 3] = np.clip(opacity, 0, 1)
+    num_strokes, height, width = strokes.shape[:3]
+    color = actions[:, COLOR_COLUMNS]
+    ink = 1 - color  # (n, 3)
+    power = np.sum(ink**2, axis=-1, keepdims=True)
+    share = np.where(power > 1e-3, ink / np.maximum(power, 1e-3), 0)
+    share = share.astype("float32")
+    pixels = strokes.reshape(num_strokes, -1, 3).astype("float32")
+    light = np.matmul(pixels, share[:, :, None] / 255)  # (n, pixels, 1)
+    opacity = np.sum(share, axis=-1)[:, None] - light[..., 0]
+    rgba = np.empty((num_strokes, height, width, 4), "float32")
+    rgba[..., :3] = color[:, None, None]
+    rgba[..., 3] = np.clip(opacity, 0, 1).reshape(rgba.shape[:3])
     return rgba
 
 
@@ -166,89 +162,11 @@ def load_episodes(path, max_strokes=None):
     path = pathlib.Path(path)
     if max_strokes is not None:
         check_count("max_strokes", max_strokes, 1, 2**63)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            strokes = _read_member(archive, "strokes", max_strokes)
-            actions = _read_member(archive, "actions", max_strokes)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"There is no file {path}. Draw one with `nbpainter draw`."
-        ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            f"{path} is damaged or no .npz file ({error}). {_DAMAGED}"
-        ) from error
-    except MemoryError as error:
-        raise DataError(
-            f"{path} does not fit into memory. Pass `max_strokes`."
-        ) from error
-    except Exception as error:  # Damaged headers raise almost anything.
-        raise DataError(f"{path} cannot be used: {error} {_DAMAGED}") from error
-    if len(actions) != len(strokes):
-        raise DataError(
-            f"{path} has {len(actions)} actions for {len(strokes)} strokes. "
-            f"{_DAMAGED}"
+    with open_members(path) as (actions, strokes):
+        return Episodes(
+            check_actions(actions.read(max_strokes)),
+            lay_on_white(strokes.read(max_strokes)),
         )
-    try:
-        actions = check_actions(actions)
-    except DataError as error:
-        raise DataError(f"{path} cannot be used: {error} {_DAMAGED}") from error
-    if strokes.shape[-1] == 4:
-        opacity = strokes[..., 3:].astype("uint16")
-        on_white = strokes[..., :3] * opacity + 255 * (255 - opacity)
-        strokes = ((on_white + 127) // 255).astype("uint8")
-    return Episodes(actions, strokes)
-
-
-def _read_member(archive, name, max_rows):
-    """Read an array of an .npz file, and believe nothing that it says."""
-    try:
-        info = archive.getinfo(f"{name}.npy")
-    except KeyError as error:
-        found = ", ".join(archive.namelist()[:5]) or "nothing"
-        raise ValueError(
-            f"it has no array {name!r} (found: {found})."
-        ) from error
-    with archive.open(info) as file:
-        shape, dtype = _read_header(file, name)
-        row_bytes = math.prod(shape[1:]) * dtype.itemsize
-        if info.file_size - file.tell() != shape[0] * row_bytes:
-            raise ValueError(
-                f"the header of {name!r} claims {shape[0]} rows, but the "
-                "array has another length."
-            )
-        num_rows = min(shape[0], max_rows or shape[0])
-        content = file.read(num_rows * row_bytes)
-        if len(content) != num_rows * row_bytes:
-            raise EOFError(f"{name!r} ends too early")
-        # The checksum is compared at the end of the member, not before.
-        while file.read(1 << 20):
-            pass
-    return np.frombuffer(content, dtype).reshape(num_rows, *shape[1:])
-
-
-def _read_header(file, name):
-    major, minor = np.lib.format.read_magic(file)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if (major, minor) not in readers:
-        raise ValueError(f"{name!r} has an unknown format.")
-    shape, fortran_order, dtype = readers[major, minor](file)
-    if name == "actions":
-        right = shape[1:] == (len(ACTION_NAMES),) and dtype.kind == "f"
-        expected = f"floats of shape (n, {len(ACTION_NAMES)})"
-    else:
-        right = shape[1:3] == _STROKE_SHAPE[:2] and shape[3:] in ((3,), (4,))
-        right = right and dtype == np.uint8
-        expected = f"uint8 of shape (n, {', '.join(map(str, _STROKE_SHAPE))})"
-    if not right or fortran_order or shape[0] < 1:
-        raise ValueError(
-            f"{name!r} must hold {expected}, but holds {dtype} of shape "
-            f"{shape}."
-        )
-    return shape, dtype
 
 
 def tiny_episodes():

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from nbpainter.actions import COLOR_COLUMNS
+from nbpainter.devices import num_replicas, take_own_share
 from nbpainter.errors import DataError
 
 _POOL = 8  # Pixels: spatter averages out, shape and ink remain.
@@ -88,8 +89,9 @@ class GAN(keras.Model):
         Returns:
             A float tensor `(batch, 64, 64, 4)`, RGBA.
         """
-        shape = (ops.shape(actions)[0], *self.generator.noise_shape)
-        noise = keras.random.normal(shape, seed=self.random)
+        num_strokes = num_replicas() * ops.shape(actions)[0]
+        shape = (num_strokes, *self.generator.noise_shape)
+        noise = take_own_share(keras.random.normal(shape, seed=self.random))
         return round_like_files(actions, self.generator(actions, noise=noise))
 
     def compile(self, g_optimizer, d_optimizer):
@@ -183,8 +185,10 @@ class GAN(keras.Model):
             anchor = self.anchor_loss(
                 real[:few], fake[:few], self(actions[:few])
             )
-            total = g_loss + self.anchor * anchor
-        self.d_optimizer.apply(tape.gradient(d_loss, d_variables), d_variables)
+            total = (g_loss + self.anchor * anchor) / num_replicas()
+            d_share = d_loss / num_replicas()
+        # Optimizers add up the gradients of all devices.
+        self.d_optimizer.apply(tape.gradient(d_share, d_variables), d_variables)
         self.g_optimizer.apply(tape.gradient(total, g_variables), g_variables)
         right = ops.concatenate([real_logits > 0, fake_logits <= 0])
         values = d_loss, g_loss, anchor, ops.mean(ops.cast(right, "float32"))

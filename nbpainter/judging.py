@@ -49,35 +49,36 @@ class JudgedStrokes(keras.utils.PyDataset):
 
     Args:
         real: `Episodes` of the engine.
-        fake: `Episodes` of the generator, see `generate_episodes`.
+        fake: `Episodes` of the generator, see `generate_episodes`. If they
+            are fewer than the real ones, they are used several times.
         generator: the generator, for the calm strokes.
         batch_size: int, even. Default 64.
         seed: int, of the order; `None` keeps it as it is.
-        first_epoch: int, see `StrokeBatches`.
     """
 
-    def __init__(
-        self, real, fake, generator, batch_size=64, seed=None, first_epoch=0
-    ):
+    def __init__(self, real, fake, generator, batch_size=64, seed=None):
         super().__init__()
         self.generator = generator
         self.halves = [
-            StrokeBatches(
-                episodes, batch_size // 2, seed, first_epoch=first_epoch
-            )
+            StrokeBatches(episodes, batch_size // 2, seed)
             for episodes in (real, fake)
         ]
 
     def __len__(self):
-        return min(len(half) for half in self.halves)
+        return len(self.halves[0])
 
     def __getitem__(self, index):
-        pairs = [half[index] for half in self.halves]
+        pairs = [half[index % len(half)] for half in self.halves]
         actions, strokes = (np.concatenate(part) for part in zip(*pairs))
         calm = keras.ops.convert_to_numpy(self.generator(actions))
         labels = np.zeros((len(actions), 1), "float32")
         labels[: len(pairs[0][0])] = 1
         return (strokes, calm), labels
+
+    def start_at(self, epoch):
+        """Let the next `on_epoch_begin` begin this epoch, from 0."""
+        for half in self.halves:
+            half.start_at(epoch)
 
     def on_epoch_begin(self):
         for half in self.halves:

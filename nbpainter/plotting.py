@@ -10,6 +10,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+from nbpainter.actions import ACTION_NAMES
 from nbpainter.files import written_whole
 
 _INCH = 1.1  # Side of a stroke's picture.
@@ -59,6 +60,34 @@ def plot_strokes(strokes, num_columns=8):
         axis.set_visible(False)
     for axis, stroke in zip(axes.flat, strokes):
         _show(axis, stroke)
+    return figure
+
+
+def plot_actions(actions, strokes):
+    """Show strokes with their actions: the curve, its ends and the numbers.
+
+    Args:
+        actions: float array `(n, 12)`.
+        strokes: uint8 array `(n, size, size, 3)`.
+
+    Returns:
+        A `matplotlib.figure.Figure`: start o, control +, end x.
+    """
+    columns = 4
+    rows = math.ceil(len(strokes) / columns)
+    figure, axes = _figure(rows, columns, 3.6 * columns, 2.2 * rows)
+    for axis in axes.flat[len(strokes) :]:
+        axis.set_visible(False)
+    size = strokes.shape[1]
+    for axis, action, stroke in zip(axes.flat, actions, strokes):
+        _show(axis, stroke / 255)
+        named = dict(zip(ACTION_NAMES, action))
+        for point, marker in (("start", "o"), ("control", "+"), ("end", "x")):
+            x, y = (named[f"{point}_{axis_name}"] for axis_name in "xy")
+            axis.plot(x * size, y * size, marker, color="k", fillstyle="none")
+        axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+        text = "\n".join(f"{name} {x:.2f}" for name, x in named.items())
+        axis.text(1.05, 1, text, va="top", fontsize=7, transform=axis.transAxes)
     return figure
 
 

@@ -12,15 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nbpainter.callbacks import Checkpoints, StopOnNonFinite
+from nbpainter.callbacks import Checkpoints, EpochOrder, StopOnNonFinite
 from nbpainter.config import DiscriminatorConfig, GANConfig, GeneratorConfig
-from nbpainter.drawing import draw_episodes
-from nbpainter.episodes import (
-    Episodes,
-    StrokeBatches,
-    load_episodes,
-    to_rgba,
+from nbpainter.devices import (
+    check_batch_size,
+    choose_strategy,
+    share_statistics,
 )
+from nbpainter.drawing import draw_episodes
+from nbpainter.episodes import StrokeBatches, to_rgba
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256
 from nbpainter.gan import GAN
@@ -41,6 +41,7 @@ from nbpainter.plotting import (
     save_figure,
 )
 from nbpainter.rendering import render_strokes
+from nbpainter.store import open_episodes, stored_sha256
 from nbpainter.weights import (
     find_weights,
     load_pretrained,
@@ -62,13 +63,17 @@ class _Run:
         inputs: dict from names to paths of weights that it builds on.
         resume: bool, whether to go on from the newest checkpoint.
         verbose: 0 or 1.
+        strategy: `tf.distribute.Strategy` of the devices.
     """
 
-    def __init__(self, stage, folder, config, paths, inputs, resume, verbose):
+    def __init__(
+        self, stage, folder, config, paths, inputs, resume, verbose, strategy
+    ):
+        check_batch_size(strategy, config.batch_size)
         self.stage, self.folder = stage, make_folder(folder)
         read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
         self.config, self.resume, self.verbose = config, resume, verbose
-        self.started = time.perf_counter()
+        self.strategy, self.started = strategy, time.perf_counter()
         self.facts = {
             "stage": stage,
             "config": dataclasses.asdict(config),
@@ -89,26 +94,22 @@ class _Run:
                 draw_episodes(config.num_strokes, seed=config.seed),
                 draw_episodes(num_test, seed=config.seed + _TEST_SEED),
             )
-        parts = [load_episodes(path) for path in paths]
-        self.facts["data"] = {str(path): sha256(path) for path in paths}
-        data = Episodes(
-            np.concatenate([part.actions for part in parts]),
-            np.concatenate([part.strokes for part in parts]),
-        )
+        data = open_episodes(paths, verbose=self.verbose)
+        self.facts["data"] = {str(path): stored_sha256(path) for path in paths}
         if len(data) < 2 * num_test:
             raise DataError(
                 f"{len(data)} strokes are too few to train on: give files "
                 f"with at least {2 * num_test}."
             )
-        return data[:-num_test], data[-num_test:]
+        return data[:-num_test], data[-num_test:].load()
 
-    def fit(self, model, state, make_batches, validation=None, callbacks=()):
+    def fit(self, model, state, batches, validation=None, callbacks=()):
         """Train from the first epoch that is not finished.
 
         Args:
             model: a compiled `keras.Model`.
             state: list of `keras.Variable`, all that changes.
-            make_batches: function from the first epoch to a `PyDataset`.
+            batches: `StrokeBatches` or `JudgedStrokes`.
             validation: `PyDataset`. Default: none.
             callbacks: sequence of `keras.callbacks.Callback`.
         """
@@ -123,15 +124,17 @@ class _Run:
         else:
             self.checkpoints.clear()
             self.checkpoints.folder.mkdir(exist_ok=True)
+        callbacks = [EpochOrder(batches), StopOnNonFinite(), *callbacks]
         model.fit(
-            make_batches(first),
+            batches,
             validation_data=validation,
             initial_epoch=first,
             epochs=self.config.epochs,
-            # The data shuffle themselves, by the epoch; Keras would by chance.
-            shuffle=False,
-            callbacks=[StopOnNonFinite(), self.checkpoints, *callbacks],
+            callbacks=[self.checkpoints, *callbacks],
             verbose=2 if self.verbose else 0,
+            # The order is the data set's own, so that a resumed training
+            # has it too; Keras would shuffle the batches once more.
+            shuffle=False,
         )
         figure = plot_history(self.checkpoints.history)
         save_figure(figure, self.folder / f"{self.stage}_curves.png")
@@ -139,6 +142,7 @@ class _Run:
     def save(self, model, name, builder, arguments, figures):
         """Keep the weights, their facts and figures."""
         facts = {**self.facts, "num_test_strokes": len(self.test), **figures}
+        facts["num_devices"] = self.strategy.num_replicas_in_sync
         facts["seconds"] = round(time.perf_counter() - self.started)
         path = self.folder / f"{name}.weights.h5"
         save_pretrained(model, path, builder, arguments, facts)
@@ -162,7 +166,9 @@ def compile_generator(generator, config, num_strokes):
     generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
 
 
-def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
+def train_generator(
+    folder, paths=(), config=None, resume=False, verbose=1, devices=1
+):
     """Stage 1: train a generator from zero and keep it.
 
     TensorFlow's operations are deterministic from here on, in the whole
@@ -177,6 +183,8 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
         resume: bool, whether to go on from the newest checkpoint in
             `folder`. Default `False`: start anew.
         verbose: 0 or 1.
+        devices: int, how many GPUs, or parts of the CPU, share each batch.
+            Default 1.
 
     Returns:
         The trained `keras.Model`.
@@ -187,15 +195,16 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
         TrainingError: for a loss or a weight that is not finite.
     """
     config = config or GeneratorConfig()
-    run = _Run("generator", folder, config, paths, {}, resume, verbose)
-    generator = build_generator()
-    compile_generator(generator, config, len(run.train))
+    strategy = choose_strategy(devices)
+    options = (resume, verbose, strategy)
+    run = _Run("generator", folder, config, paths, {}, *options)
+    with strategy.scope():
+        generator = build_generator()
+        compile_generator(generator, config, len(run.train))
     run.fit(
         generator,
         [*generator.weights, *generator.optimizer.variables],
-        lambda first: StrokeBatches(
-            run.train, config.batch_size, config.seed, first_epoch=first
-        ),
+        StrokeBatches(run.train, config.batch_size, config.seed),
         validation=StrokeBatches(run.test, batch_size=100),
     )
     shown = run.test[:16]
@@ -210,7 +219,9 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
     return generator
 
 
-def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
+def train_discriminator(
+    folder, paths=(), config=None, resume=False, verbose=1, devices=1
+):
     """Stage 2: train a discriminator against a frozen generator.
 
     Args:
@@ -221,6 +232,7 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
         config: `DiscriminatorConfig`. Default: the shipped weights' own.
         resume: bool, see `train_generator`.
         verbose: 0 or 1.
+        devices: int, see `train_generator`.
 
     Returns:
         The trained `keras.Model`.
@@ -229,28 +241,29 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
         As `train_generator`.
     """
     config = config or DiscriminatorConfig()
+    strategy = choose_strategy(devices)
     path = find_weights("generator_pretrained", folder)
     generator = load_pretrained(path)
     inputs = {"generator_pretrained": path}
-    run = _Run("discriminator", folder, config, paths, inputs, resume, verbose)
+    options = (resume, verbose, strategy)
+    run = _Run("discriminator", folder, config, paths, inputs, *options)
     fake = [
-        generate_episodes(generator, len(real), config.seed + seed)
+        generate_episodes(
+            generator, min(len(real), config.num_strokes), config.seed + seed
+        )
         for real, seed in ((run.train, 0), (run.test, _TEST_SEED))
     ]
     test = JudgedStrokes(run.test, fake[1], generator, config.batch_size)
-    discriminator = build_discriminator()
     num_steps = 2 * len(run.train) // config.batch_size * config.epochs
-    compile_discriminator(discriminator, config.learning_rate, num_steps)
+    with strategy.scope():
+        discriminator = build_discriminator()
+        compile_discriminator(discriminator, config.learning_rate, num_steps)
+    share_statistics(strategy, discriminator)
     run.fit(
         discriminator,
         [*discriminator.weights, *discriminator.optimizer.variables],
-        lambda first: JudgedStrokes(
-            run.train,
-            fake[0],
-            generator,
-            config.batch_size,
-            config.seed,
-            first,
+        JudgedStrokes(
+            run.train, fake[0], generator, config.batch_size, config.seed
         ),
         validation=test,
     )
@@ -344,7 +357,9 @@ def add_noise_input(generator, num_dabs):
     return noisy
 
 
-def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
+def train_gan(
+    folder, paths=(), config=None, resume=False, verbose=1, devices=1
+):
     """Stage 3: train the noise input and the discriminator as adversaries.
 
     Args:
@@ -356,6 +371,7 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
         config: `GANConfig`. Default: the shipped weights' own.
         resume: bool, see `train_generator`.
         verbose: 0 or 1.
+        devices: int, see `train_generator`.
 
     Returns:
         The trained `GAN`.
@@ -364,25 +380,29 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
         As `train_generator`.
     """
     config = config or GANConfig()
+    strategy = choose_strategy(devices)
     inputs = {
         name: find_weights(name, folder)
         for name in ("generator_pretrained", "discriminator_pretrained")
     }
-    calm, discriminator = map(load_pretrained, inputs.values())
-    run = _Run("gan", folder, config, paths, inputs, resume, verbose)
-    generator = add_noise_input(calm, config.num_dabs)
-    discriminator.trainable = True
-    gan = GAN(generator, discriminator, config.anchor, config.seed)
-    compile_gan(gan, config)
+    calm = load_pretrained(inputs["generator_pretrained"])
+    options = (resume, verbose, strategy)
+    run = _Run("gan", folder, config, paths, inputs, *options)
+    with strategy.scope():
+        discriminator = load_pretrained(inputs["discriminator_pretrained"])
+        discriminator.trainable = True
+        generator = add_noise_input(calm, config.num_dabs)
+        gan = GAN(generator, discriminator, config.anchor, config.seed)
+        compile_gan(gan, config)
+    share_statistics(strategy, discriminator)
     run.fit(
         gan,
         gan.state,
-        lambda first: StrokeBatches(
+        StrokeBatches(
             run.train,
             config.batch_size,
             config.seed,
             max_batches=config.steps_per_epoch,
-            first_epoch=first,
         ),
         callbacks=[_DrawEachEpoch(generator, run.test[:16], run.folder)],
     )

@@ -1,8 +1,17 @@
 """What tests share: the shipped generator, and whether the engine is there."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
 import pytest
 
 import nbpainter
+
+# Tests, and the processes that they start, unpack files into their own place.
+os.environ["NBPAINTER_CACHE"] = tempfile.mkdtemp(prefix="nbpainter-cache-")
+atexit.register(shutil.rmtree, os.environ["NBPAINTER_CACHE"], True)
 
 
 def pytest_collection_modifyitems(items):

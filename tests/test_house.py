@@ -19,10 +19,17 @@ LEVELS = [
     {"actions", "checks", "files", "libmypaint"},
     {
         *("mypaint", "field", "dabs", "losses", "canvas", "pictures"),
-        *("callbacks", "stroke_file"),
+        *("callbacks", "stroke_file", "devices", "episode_files"),
+        *("pixels", "rows"),
     },
-    {"episodes", "models", "rendering", "gan", "plotting", "windows"},
-    {"drawing", "judging", "measures", "weights"},
+    {
+        *("episodes", "models", "rendering", "gan", "plotting", "windows"),
+        *("download",),
+    },
+    {
+        *("drawing", "judging", "measures", "weights", "inspection"),
+        *("store",),
+    },
     {"painting"},
     {"painter", "training"},
     {"report"},

@@ -1,0 +1,124 @@
+"""Kill a download and an unpacking at 20 random moments each.
+
+    python tests/benchmarks/bench_kills.py
+
+After each SIGKILL no file with the final name may be there unless it is
+whole, and the next run must end with the right bytes. Needs kagglehub; takes
+about 5 minutes.
+"""
+
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import nbpainter
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import damage
+from kaggle_server import KaggleServer
+
+RUNS = 20
+NAME = "episodes_3.npz"
+UNPACK = "import sys; from nbpainter import store; store.unpack(*sys.argv[1:])"
+
+
+def run(command, environment=None, seconds=None):
+    """Run a command, or kill it after some seconds; return its code."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def kill_downloads(place, content):
+    """Return how many of the runs were right, and how many broken off."""
+    right = broken = 0
+    with KaggleServer({NAME: content}) as server:
+        server.pause = 0.005
+        for index in range(RUNS):
+            client = ("kagglehub", "kaggle")[index % 2]
+            out = place / f"download{index}"
+            command = server.command(client, "3", "--out", str(out))
+            environment = server.environment(place)
+            moment = random.uniform(0.3, 3.5)
+            code = run(command, environment, moment)
+            found, left = out / NAME, out.rglob(".download/**/*.npz")
+            sizes = [path.stat().st_size for path in left]
+            whole = not found.exists() or found.read_bytes() == content
+            again = run(command, environment)
+            same = again == 0 and found.read_bytes() == content
+            clean = not (out / ".download").exists()
+            right += whole and same and clean
+            broken += code == -signal.SIGKILL
+            print(
+                f"{client}, {moment:.2f} s, exit {code}, bytes left "
+                f"{sizes}: {'right' if same else 'WRONG'}",
+                flush=True,
+            )
+    return right, broken
+
+
+def kill_unpackings(place, episodes, path):
+    """Return how many of the runs were right, and how many broken off."""
+    right = broken = 0
+    command = [sys.executable, "-c", UNPACK, path]
+    started = time.perf_counter()
+    nbpainter.store.unpack(path, place / "first")
+    seconds = time.perf_counter() - started
+    for index in range(RUNS):
+        cache = place / f"cache{index}"
+        process = subprocess.Popen([*command, cache])
+        while process.poll() is None and not list(cache.glob(".*.part")):
+            time.sleep(0.001)
+        moment = random.uniform(0, seconds)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        code = process.wait()
+        left = len(list(cache.glob(".*.part")))
+        opened = nbpainter.open_episodes(path, cache)
+        same = all(
+            np.array_equal(getattr(opened, name), getattr(episodes, name))
+            for name in ("actions", "strokes")
+        )
+        clean = not list(cache.glob(".*.part"))
+        right += same and clean
+        broken += code == -signal.SIGKILL
+        print(
+            f"unpacking, {moment:.2f} s, exit {code}, half-done {left}: "
+            f"{'right' if same and clean else 'WRONG'}",
+            flush=True,
+        )
+    return right, broken
+
+
+def main():
+    """Print one line for each run."""
+    random.seed(0)
+    tiny = nbpainter.tiny_episodes()
+    rows = np.random.default_rng(0).integers(len(tiny), size=8_000)
+    with tempfile.TemporaryDirectory() as place:
+        place = pathlib.Path(place)
+        content = damage.npz_bytes(tiny[rows[:1_000]], compressed=False)
+        right, broken = kill_downloads(place, content)
+        print(f"{right} of {RUNS} downloads right, {broken} killed")
+        path = place / "big.npz"
+        path.write_bytes(damage.npz_bytes(tiny[rows], compressed=False))
+        right, broken = kill_unpackings(place, tiny[rows], path)
+        print(f"{right} of {RUNS} unpackings right, {broken} killed")
+
+
+if __name__ == "__main__":
+    main()
