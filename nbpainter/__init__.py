@@ -41,7 +41,7 @@ _HOMES = {
         "generate_episodes",
         "measure_discriminator",
     ),
-    "losses": ("FVU", "laplacian", "opacity_loss", "psnr"),
+    "losses": ("FVU", "PerceptualLoss", "laplacian", "opacity_loss", "psnr"),
     "measures": ("measure_fvu", "measure_spread", "measure_texture"),
     "models": (
         "build_discriminator",
