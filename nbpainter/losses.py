@@ -221,7 +221,7 @@ def _relative_error(real, fake):
 def _vgg19(weights, layers):
     """VGG19 up to some layers, or one sentence."""
     try:
-        with _patience():
+        with _quiet_patience():
             vgg19 = keras.applications.VGG19(include_top=False, weights=weights)
     except (Exception, SystemExit) as error:  # Keras raises a bare Exception.
         if weights == "imagenet":
@@ -245,11 +245,15 @@ def _vgg19(weights, layers):
 
 
 @contextlib.contextmanager
-def _patience():
-    """Do not wait for a silent server for ever: Keras sets no limit."""
+def _quiet_patience():
+    """Do not wait for a silent server for ever, as Keras does, nor chat."""
     before = socket.getdefaulttimeout()
+    chatty = keras.utils.is_interactive_logging_enabled()
     socket.setdefaulttimeout(_PATIENCE)
+    keras.utils.disable_interactive_logging()
     try:
         yield
     finally:
         socket.setdefaulttimeout(before)
+        if chatty:
+            keras.utils.enable_interactive_logging()
