@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PHOTO ?=
 ARGS ?=
+COLAB_PYTHON ?= python3.13
 OUT ?= painting
 BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: paint test lint notebooks engine clean
+.PHONY: paint test lint html colab engine clean
 
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
@@ -22,6 +23,18 @@ test: .venv/.installed-test engine
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The executed notebooks as pages. NBPAINTER_SMOKE_TEST=1 makes it quick.
+html: .venv/.installed-html
+	$(BIN)/python docs/make_html.py html
+
+# The notebooks on Colab's versions, the package installed as Colab's cell does.
+colab:
+	$(COLAB_PYTHON) -m venv .colab
+	.colab/bin/python -m pip install -q -r tests/colab.txt
+	.colab/bin/python -m pip install -q --no-deps --force-reinstall .
+	NBPAINTER_SMOKE_TEST=1 .colab/bin/python -m pytest --nbval-lax -x \
+	  --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 # The real brush: installed where that is allowed, else said what is skipped.
 engine: .venv/.installed-test
@@ -43,9 +56,13 @@ engine: .venv/.installed-test
 	$(BIN)/python -m pip install -q -e '.[test]'
 	@touch $@ .venv/.installed
 
+.venv/.installed-html: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e '.[html]'
+	@touch $@ .venv/.installed
+
 .venv/.installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	@touch $@ .venv/.installed .venv/.installed-test
 
 clean:
-	rm -rf .venv painting trained
+	rm -rf .venv .colab html painting trained

@@ -42,6 +42,12 @@ def main(folder):
         page, _ = exporter.from_notebook_node(
             notebook, {"metadata": {"name": path.stem}}
         )
+        page = re.sub(
+            "<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->",
+            "",
+            page,
+            flags=re.DOTALL,
+        )
         page = page.replace("</head>", STYLE + "</head>", 1)
         (folder / f"{path.stem}.html").write_text(page, "utf-8")
         print(folder / f"{path.stem}.html", flush=True)

@@ -11,6 +11,7 @@ import re
 import pytest
 
 import nbpainter
+import nbpainter.cli
 
 ROOT = pathlib.Path(__file__).parents[1]
 MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
@@ -96,6 +97,44 @@ def test_the_readme_names_what_exists():
         assert (ROOT / picture).exists(), picture
     assert "make paint" in text
     assert "make test" in text
+
+
+def _readme_code(language=""):
+    text = (ROOT / "README.md").read_text("utf-8")
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+    return [code for name, code in fences if name == language]
+
+
+def test_the_readme_commands_exist():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    commands = [
+        line.split("#")[0].split()
+        for code in _readme_code()
+        for line in code.splitlines()
+    ]
+    assert ["make", "test"] in commands
+    for program, *arguments in commands:
+        if program == "make":
+            assert re.search(f"^{arguments[0]}:", makefile, re.M), arguments
+        elif program == "nbpainter":
+            nbpainter.cli.build_parser().parse_args(arguments)
+        else:
+            pytest.fail(f"Say how {program} is tested.")
+
+
+def test_the_readme_python_names_exist():
+    (code,) = _readme_code("python")
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = {"nbpainter": nbpainter, "painting": nbpainter.Painting}
+            assert hasattr(owner[node.value.id], node.attr), node.attr
+        if isinstance(node, ast.Call) and node.keywords:
+            function = {"paint": nbpainter.paint}.get(
+                node.func.attr,
+                getattr(nbpainter.Painting, node.func.attr, None),
+            )
+            known = inspect.signature(function).parameters
+            assert {keyword.arg for keyword in node.keywords} <= set(known)
 
 
 def test_the_manifest_says_what_the_readme_says():
