@@ -182,7 +182,7 @@ def _plot_new(axis, before, strokes, actions, colors, scale):
     paths = [Path(place, codes) for place in points]
     for stroke, path, wide in zip(strokes, paths, widths):
         color = groups[which[stroke]]
-        line = {"fill": False, "capstyle": "round", "clip_on": True}
+        line = {"fill": False, "capstyle": "round", "joinstyle": "round"}
         axis.add_patch(
             PathPatch(path, lw=wide + 0.8, ec=_edge(color), alpha=0.6, **line)
         )
@@ -203,7 +203,7 @@ def _plot_new(axis, before, strokes, actions, colors, scale):
             textcoords="offset points",
             size=6,
             color=ink,
-            annotation_clip=True,
+            clip_on=True,
         )
         label.set_path_effects(halo)
     axis.set(xlim=(0, width), ylim=(height, 0))
