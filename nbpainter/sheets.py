@@ -196,14 +196,18 @@ def _plot_new(axis, before, strokes, actions, colors, scale):
         arrow.set_path_effects(halo)
         axis.add_patch(arrow)
         axis.plot(*place[0], ".", ms=3, color=ink)
+        # Towards the inside at the right and at the top: no number is cut.
+        x, y = np.clip(place[0], 0, [width, height])
+        right, top = x > 0.96 * width, y < 0.03 * height
         label = axis.annotate(
             str(stroke + 1),
-            place[0],
-            xytext=(1.5, 1.5),
+            (x, y),
+            xytext=(-1.5 if right else 1.5, -1.5 if top else 1.5),
             textcoords="offset points",
             size=6,
             color=ink,
-            clip_on=True,
+            ha="right" if right else "left",
+            va="top" if top else "bottom",
         )
         label.set_path_effects(halo)
     axis.set(xlim=(0, width), ylim=(height, 0))

@@ -70,8 +70,8 @@ def lay_layers(layers, colors, height, width):
 
     >>> half = np.full((1, 1), 0.5, "float32")
     >>> layers = [(0, 0, half), (0, 0, half)]
-    >>> lay_layers(layers, [[1, 0, 0], [0, 0, 1]], 1, 1)[0, 0].round(2).tolist()
-    [0.33, 0.0, 0.67, 0.75]
+    >>> lay_layers(layers, [[1, 0, 0], [0, 0, 1]], 1, 1)[0, 0].round(2)
+    array([0.33, 0.  , 0.67, 0.75], dtype=float32)
     """
     picture = np.zeros((height, width, 4), "float32")  # Premultiplied.
     for (top, left, opacity), color in zip(layers, colors):
