@@ -76,6 +76,7 @@ _MODULES = (
     *_HOMES,
     *("dabs", "field", "libmypaint", "plotting", "stroke_file", "windows"),
     *("devices", "episode_files", "pixels", "rows"),
+    *("exports", "player", "sheets", "stroke_layers", "svg"),
 )
 
 __all__ = sorted([*_HOME, "plotting"])

@@ -41,6 +41,13 @@ def build_parser():
     paint.add_argument("--seed", type=int, metavar="S", default=0)
     paint.add_argument("--brush", metavar="NAME", default="dry_brush")
     paint.add_argument("--out", metavar="DIR", default="painting")
+    paint.add_argument(
+        "--export",
+        nargs="+",
+        metavar="ENDING",
+        default=[],
+        help="leave more files: svg html webp mp4 pdf",
+    )
     paint.set_defaults(run=_paint)
 
     replay = commands.add_parser(
@@ -50,6 +57,23 @@ def build_parser():
     replay.add_argument("--size", type=int, metavar="PX", help="longer side")
     replay.add_argument("--out", metavar="FILE.png", default="mypaint.png")
     replay.set_defaults(run=_replay)
+
+    export = commands.add_parser(
+        "export", help="write a painting as SVG, HTML, PDF, animation or PNG"
+    )
+    export.add_argument("painting", metavar="painting.json")
+    export.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="the ending decides: painting.svg painting.html steps.pdf",
+    )
+    export.add_argument(
+        "--transparent",
+        action="store_true",
+        help="leave out the background of a .png",
+    )
+    export.set_defaults(run=_export)
 
     draw = commands.add_parser(
         "draw", help="draw episodes for training with the real MyPaint engine"
@@ -142,6 +166,9 @@ def _paint(arguments):
             f"There is no trained generator for the brush {arguments.brush!r}."
             " There is one for: dry_brush."
         )
+    names = [f"painting.{end.lstrip('.')}" for end in arguments.export]
+    for name in names:
+        nbpainter.exports.check_export(name)
     nbpainter.load_photo(arguments.photo, arguments.size)  # Before a folder.
     folder = make_folder(arguments.out)
     painting = nbpainter.paint(
@@ -163,6 +190,9 @@ def _paint(arguments):
             painting.replay(), folder / "mypaint.png"
         )
         written.append("mypaint.png")
+    for name in names:
+        painting.export(folder / name)
+        written.append(name)
     figures = painting.figures
     print(
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
@@ -175,6 +205,15 @@ def _replay(arguments):
     picture = painting.replay(arguments.size)
     nbpainter.pictures.save_picture(picture, arguments.out)
     print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
+
+
+def _export(arguments):
+    for path in arguments.files:
+        nbpainter.exports.check_export(path, arguments.transparent)
+    painting = nbpainter.Painting.load(arguments.painting)
+    for path in arguments.files:
+        painting.export(path, arguments.transparent)
+    print(f"{len(painting)} strokes: {', '.join(arguments.files)}.")
 
 
 def _draw(arguments):

@@ -5,12 +5,15 @@ import functools
 
 import numpy as np
 
+from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.checks import check_count, check_size
 from nbpainter.errors import DataError
+from nbpainter.exports import export
 from nbpainter.libmypaint import Surface
 from nbpainter.mypaint import Brush
 from nbpainter.pictures import save_animation, save_picture
 from nbpainter.rendering import lay_in_turn, lay_strokes
+from nbpainter.sheets import plot_sheets
 from nbpainter.stroke_file import (
     HEAD,
     as_in_file,
@@ -18,7 +21,10 @@ from nbpainter.stroke_file import (
     read_strokes,
     write_strokes,
 )
+from nbpainter.stroke_layers import lay_layers, straight_alpha, stroke_layers
 from nbpainter.weights import load_pretrained
+
+_SHEET_SIZE = 1024  # Pixels of the pictures on sheets, longer side.
 
 
 @functools.lru_cache(maxsize=4)
@@ -100,17 +106,22 @@ class Painting:
         ground = np.array(color_of(self.background), "float32")
         return np.tile(ground, (*self._shape(size), 1))
 
-    def render(self, size=None):
+    def render(self, size=None, transparent=False):
         """Draw the strokes with the generator.
 
         A generator with a noise input spatters, by the painting's seed.
 
         Args:
             size: int, pixels of the longer side. Default: as painted.
+            transparent: bool, whether to leave out the background.
 
         Returns:
-            A float32 array `(height, width, 3)`, RGB in `[0, 1]`.
+            A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
+            transparent `(height, width, 4)`, RGBA with straight alpha.
         """
+        if transparent:
+            colors = self.actions[:, COLOR_COLUMNS]
+            return lay_layers(self.layers(size), colors, *self._shape(size))
         model = as_model(self.generator)
         canvas = lay_strokes(
             self.blank(size), self.actions, model, self._draw_seed(model)
@@ -120,15 +131,31 @@ class Painting:
     def _draw_seed(self, model):
         return None if model.noise_shape is None else self.seed
 
-    def replay(self, size=None, seed=None):
+    def layers(self, size=None):
+        """Yield each stroke as `render` draws it: where, and how opaque.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+
+        Yields:
+            `top` and `left` in pixels, and a float32 array `(h, w)`.
+        """
+        model = as_model(self.generator)
+        return stroke_layers(
+            self.actions, model, *self._shape(size), self._draw_seed(model)
+        )
+
+    def replay(self, size=None, seed=None, transparent=False):
         """Draw the strokes with the real MyPaint engine.
 
         Args:
             size: int, pixels of the longer side. Default: as painted.
             seed: int, of the brush's spatter. Default: the painting's.
+            transparent: bool, whether to leave out the background.
 
         Returns:
-            A float32 array `(height, width, 3)`, RGB in `[0, 1]`.
+            A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
+            transparent `(height, width, 4)`, RGBA with straight alpha.
 
         Raises:
             EngineError: if libmypaint is missing or lacks the brush.
@@ -143,11 +170,23 @@ class Painting:
         for action in self.actions:
             brush.draw(surface, action, max(height, width), travel_seconds=1.0)
         pixels = surface.pixels()
+        if transparent:
+            return straight_alpha(pixels)
         return np.clip(pixels[..., :3] + (1 - pixels[..., 3:]) * blank, 0, 1)
 
-    def save_image(self, path):
-        """Write the picture as painted to a PNG, JPEG or WebP file."""
-        save_picture(self.canvas, path)
+    def save_image(self, path, transparent=False):
+        """Write the picture as painted.
+
+        Args:
+            path: str or path, a PNG, JPEG or WebP file.
+            transparent: bool, whether to leave out the background, which
+                takes a PNG file.
+
+        Raises:
+            DataError: for another ending, or if it cannot be written.
+        """
+        picture = self.render(transparent=True) if transparent else self.canvas
+        save_picture(picture, path)
 
     def save(self, path):
         """Write the stroke file.
@@ -221,3 +260,50 @@ class Painting:
                 be written.
         """
         save_animation(self.frames(num_frames, size), path, seconds)
+
+    def steps(self, pages=8):
+        """Draw printable sheets to paint along.
+
+        Each page shows, on what is there, its new strokes with numbers and
+        directions; their colours, of which there are few; how wide the
+        brushes are; and what the canvas looks like at the end of the page.
+
+        Args:
+            pages: int, 1 to 200, not more than there are strokes.
+
+        Returns:
+            A list of `matplotlib.figure.Figure`, A4. `export("steps.pdf")`
+            writes 8 of them; `figure.savefig("page.png", dpi=200)` one.
+
+        Raises:
+            DataError: for a number of pages out of range.
+        """
+        most = max(1, min(200, len(self)))
+        pages = check_count("pages", pages, 1, most)
+        stops = np.linspace(0, len(self), pages + 1).round().astype(int)
+        pictures = list(self.frames(pages + 1, _SHEET_SIZE))
+        title = f"A painting of {len(self)} strokes"
+        return plot_sheets(pictures, stops.tolist(), self.actions, title)
+
+    def export(self, path, transparent=False):
+        """Write the painting in the format that the file's ending names.
+
+        | ending | what is written |
+        | --- | --- |
+        | `.json` | the stroke file |
+        | `.png`, `.jpg` | the picture as painted |
+        | `.svg` | a path for each stroke, to be edited |
+        | `.html` | a page that plays the strokes back and forth |
+        | `.gif`, `.webp`, `.mp4` | an animation; `.mp4` needs ffmpeg |
+        | `.pdf` | sheets to paint along |
+
+        Args:
+            path: str or path.
+            transparent: bool, for `.png`: whether to leave out the
+                background.
+
+        Raises:
+            DataError: for another ending, without ffmpeg, or if it cannot
+                be written.
+        """
+        export(self, path, transparent)

@@ -18,6 +18,7 @@ from nbpainter.files import written_whole
 MAX_PIXELS = 80_000_000
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_TRANSPARENT = (".png",)
 
 
 def load_photo(photo, size):
@@ -168,15 +169,39 @@ def _check_array(array, kind):
 
 
 def to_image(picture):
-    """Turn a float array `(height, width, 3)` into a PIL image."""
+    """Turn a float array `(height, width, 3 or 4)` into a PIL image."""
     return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype("uint8"))
 
 
+def hex_color(color):
+    """Turn three floats in `[0, 1]` into `"#rrggbb"`.
+
+    Example:
+
+    >>> hex_color([1, 0.5, 0])
+    '#ff8000'
+    """
+    color = np.clip(np.asarray(color, "float64"), 0, 1) * 255 + 0.5
+    return "#" + bytes(color.astype("uint8")).hex()
+
+
 def save_picture(picture, path):
-    """Write a float array `(height, width, 3)` to a picture file."""
-    if pathlib.Path(path).suffix.lower() not in _PICTURES:
+    """Write a picture file.
+
+    Args:
+        picture: float array `(height, width, 3)`, or `(height, width, 4)`
+            with straight alpha.
+        path: str or path, ending in `.png`, `.jpg`, `.jpeg` or `.webp`;
+            JPEG keeps no alpha.
+
+    Raises:
+        DataError: for another ending, or if it cannot be written.
+    """
+    endings = _PICTURES if picture.shape[-1] == 3 else _TRANSPARENT
+    if pathlib.Path(path).suffix.lower() not in endings:
         raise DataError(
-            f"A picture ends in {', '.join(_PICTURES)}. Received: "
+            f"A picture ends in {', '.join(_PICTURES)}, one with a "
+            f"transparent ground in {' or '.join(_TRANSPARENT)}. Received: "
             f"{str(path)!r}."
         )
     with written_whole(path) as temporary:
@@ -241,13 +266,19 @@ def _with_one_palette(frames):
     return [frame.quantize(palette=palette, dither=dither) for frame in frames]
 
 
-def _save_mp4(frames, path, frame_seconds):
+def find_ffmpeg():
+    """Return the path of ffmpeg, or say that there is none."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         raise DataError(
             "ffmpeg was not found, and .mp4 needs it. Install ffmpeg, or "
             "save a .gif or .webp."
         )
+    return ffmpeg
+
+
+def _save_mp4(frames, path, frame_seconds):
+    ffmpeg = find_ffmpeg()
     with tempfile.TemporaryDirectory() as folder:
         for index, frame in enumerate(frames):
             frame.save(f"{folder}/{index:06d}.png")

@@ -25,12 +25,13 @@ LEVELS = [
     },
     {
         *("episodes", "models", "rendering", "gan", "plotting", "windows"),
-        *("download",),
+        *("download", "player", "svg"),
     },
     {
         *("drawing", "judging", "measures", "weights", "inspection"),
-        *("store",),
+        *("store", "sheets", "stroke_layers"),
     },
+    {"exports"},
     {"painting"},
     {"painter", "training"},
     {"report"},
@@ -62,9 +63,9 @@ def test_only_config_reads_the_environment():
             assert "environ" not in path.read_text("utf-8"), path
 
 
-def test_only_plotting_uses_matplotlib():
+def test_only_figures_use_matplotlib():
     for path in MODULES:
-        if path.stem != "plotting":
+        if path.stem not in ("plotting", "sheets"):
             assert "import matplotlib" not in path.read_text("utf-8"), path
 
 

@@ -1,0 +1,188 @@
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nbpainter
+from nbpainter import cli, exports, sheets, stroke_layers, svg
+from nbpainter.actions import ACTION_INDEX, COLOR_COLUMNS
+from nbpainter.errors import DataError
+
+HOSTILE = '<script>alert(1)</script>"&$x$__LAYERS__'
+
+
+@pytest.fixture(scope="module")
+def painting():
+    actions = nbpainter.random_actions(24, seed=1)
+    return nbpainter.Painting(
+        actions, width=120, height=90, seed=5, background="#336699"
+    )
+
+
+def _paths(path):
+    root = ElementTree.parse(path).getroot()
+    return root, root.findall(".//{http://www.w3.org/2000/svg}path")
+
+
+def test_svg_has_a_path_for_each_stroke(painting, tmp_path):
+    painting.export(tmp_path / "painting.svg")
+    root, paths = _paths(tmp_path / "painting.svg")
+    assert root.get("viewBox") == "0 0 120 90"
+    assert [path.get("id") for path in paths] == [
+        f"stroke-{number}" for number in range(1, 25)
+    ]
+    for path, action in zip(paths, painting.actions):
+        red = int(path.get("stroke")[1:3], 16) / 255
+        assert red == pytest.approx(action[ACTION_INDEX["red"]], abs=1e-6)
+        assert 0 < float(path.get("stroke-opacity")) < 1
+
+
+def test_the_path_passes_through_the_control_point():
+    action = np.full((1, 12), 0.9)
+    action[0, nbpainter.actions.X_COLUMNS] = [0.0, 0.5, 1.0]
+    action[0, nbpainter.actions.Y_COLUMNS] = [0.0, 0.5, 0.0]
+    points, widths, opacities = svg.svg_strokes(action)
+    # A quadratic curve is halfway between its handle and its chord.
+    np.testing.assert_allclose(points[0], [[0, 0], [0.5, 1], [1, 0]])
+    action[0, nbpainter.actions.PRESSURE_COLUMNS] = 0
+    _, thinner, fainter = svg.svg_strokes(action)
+    assert thinner < widths
+    assert fainter == 0 < opacities
+
+
+def test_an_end_without_pressure_is_left_out():
+    action = np.full((1, 12), 0.5)
+    action[0, nbpainter.actions.X_COLUMNS] = [0.0, 0.5, 1.0]
+    action[0, ACTION_INDEX["start_pressure"]] = 0
+    action[0, ACTION_INDEX["end_pressure"]] = 1
+    points, _, _ = svg.svg_strokes(action)
+    # 0.15 of a rise from 0 to 0.5 in the first quarter.
+    assert points[0, 0, 0] == pytest.approx(0.25 * 0.15 / 0.5)
+    assert points[0, 2, 0] == pytest.approx(1)
+
+
+def test_a_transparent_picture_over_the_ground_is_the_canvas(painting):
+    picture = painting.render(transparent=True)
+    assert picture.shape == (90, 120, 4)
+    alpha = picture[..., 3:]
+    over = picture[..., :3] * alpha + painting.blank() * (1 - alpha)
+    np.testing.assert_allclose(over, painting.canvas, atol=0.5 / 255)
+    assert alpha.min() < 0.01
+    assert alpha.max() > 0.9
+
+
+@pytest.mark.engine
+def test_a_transparent_replay_over_the_ground_is_the_replay(painting):
+    picture = painting.replay(transparent=True)
+    alpha = picture[..., 3:]
+    over = picture[..., :3] * alpha + painting.blank() * (1 - alpha)
+    np.testing.assert_allclose(over, painting.replay(), atol=0.5 / 255)
+
+
+def test_a_transparent_png_keeps_straight_colours(painting, tmp_path):
+    path = tmp_path / "cutout.png"
+    painting.save_image(path, transparent=True)
+    with Image.open(path) as image:
+        assert image.mode == "RGBA"
+        ground = Image.new("RGBA", image.size, painting.background)
+        over = Image.alpha_composite(ground, image).convert("RGB")
+    expected = np.asarray(nbpainter.pictures.to_image(painting.canvas), int)
+    assert np.abs(np.asarray(over, int) - expected).max() <= 2
+    with pytest.raises(DataError, match=r"\.png"):
+        painting.save_image(tmp_path / "cutout.jpg", transparent=True)
+
+
+def test_layers_keep_strokes_that_lie_outside(generator):
+    actions = nbpainter.random_actions(4, seed=3)
+    outside = nbpainter.actions.X_COLUMNS
+    actions[np.ix_([0, 2], outside)] = 3.0
+    layers = list(stroke_layers.stroke_layers(actions, generator, 64, 64))
+    assert [opacity.size > 0 for _, _, opacity in layers] == [
+        *(False, True, False, True)
+    ]
+    empty = stroke_layers.stroke_layers(actions[:0], generator, 64, 64)
+    assert list(empty) == []
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".html"])
+def test_a_file_name_cannot_write_into_the_page(painting, tmp_path, suffix):
+    name = HOSTILE.replace("/", "_")
+    path = tmp_path / f"{name}{suffix}"
+    painting.export(path)
+    text = path.read_text("utf-8")
+    assert "<script>alert" not in text
+    if suffix == ".svg":
+        root, _ = _paths(path)
+        assert root[0].text == name
+    # The page asks no network for anything.
+    assert not re.findall(r'(?:src|href)="(?!data:)', text)
+
+
+def test_few_colours_stand_for_many():
+    colors = nbpainter.random_actions(300, seed=2)[:, COLOR_COLUMNS]
+    groups, which = sheets.group_colors(colors)
+    assert len(groups) <= sheets.MAX_COLORS
+    assert np.abs(groups[which] - colors).mean() < 0.15
+    palette = colors[:7]
+    groups, which = sheets.group_colors(np.repeat(palette, 5, axis=0))
+    assert len(groups) == 7
+    np.testing.assert_allclose(
+        groups[which], np.repeat(palette, 5, axis=0), atol=0.5 / 255 + 1e-6
+    )
+
+
+def test_steps_show_every_stroke_once(painting):
+    figures = painting.steps(pages=3)
+    assert len(figures) == 3
+    labels = [
+        int(text.get_text())
+        for figure in figures
+        for text in figure.axes[0].texts
+    ]
+    assert labels == list(range(1, 25))
+    assert figures[0].get_size_inches()[0] > figures[0].get_size_inches()[1]
+    with pytest.raises(DataError, match="pages"):
+        painting.steps(pages=25)
+
+
+def test_the_command_writes_what_the_endings_say(painting, tmp_path, capsys):
+    painting.save(tmp_path / "painting.json")
+    files = [tmp_path / name for name in ("a.svg", "b.html", "c.pdf", "d.webp")]
+    arguments = ["export", str(tmp_path / "painting.json"), *map(str, files)]
+    assert cli.main(arguments) == 0
+    starts = [path.read_bytes()[:4] for path in files]
+    assert starts == [b"<svg", b"<!do", b"%PDF", b"RIFF"]
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "said"),
+    [
+        ("a.bmp", [], ".svg, .html"),
+        ("a.svg", ["--transparent"], ".png"),
+        ("missing/a.svg", [], "cannot be written"),
+        ("missing/a.pdf", [], "cannot be written"),
+    ],
+)
+def test_a_bad_export_is_one_sentence(tmp_path, capsys, file, options, said):
+    strokes = tmp_path / "painting.json"
+    nbpainter.Painting(nbpainter.random_actions(2), 40, 30).save(strokes)
+    arguments = ["export", str(strokes), str(tmp_path / file), *options]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg")
+def test_mp4(painting, tmp_path):
+    painting.save_animation(tmp_path / "a.mp4", num_frames=4)
+    assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_mp4_without_ffmpeg_is_refused_before_painting(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DataError, match="ffmpeg"):
+        exports.check_export("a.mp4")
