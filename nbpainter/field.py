@@ -1,6 +1,7 @@
 """The mean of all draws of a stroke: a field of paint along the curve."""
 
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from nbpainter.actions import (
@@ -14,6 +15,24 @@ from nbpainter.actions import (
 )
 
 _DABS_PER_RADIUS = 12.0  # Of the dataset's brush; sets the density's unit.
+
+
+def curve_nodes(num_points):
+    """Weights that cut a stroke into pieces of even parameter.
+
+    Args:
+        num_points: int, how many pieces.
+
+    Returns:
+        Three float32 arrays: `(3, num_points + 1)`, weights of the pieces'
+        ends in the three points of a stroke; `(3, num_points)`, of their
+        middles; `(2, num_points)`, of the pressures there.
+    """
+    ends = np.arange(num_points + 1) / num_points
+    middles = (ends[1:] + ends[:-1]) / 2
+    weights = curve_weights(ends), curve_weights(middles)
+    weights = *weights, pressure_weights(middles)
+    return [np.float32(array.T) for array in weights]
 
 
 class StrokeField(layers.Layer):
@@ -38,11 +57,11 @@ class StrokeField(layers.Layer):
     def __init__(self, num_points=96, num_maps=3, **kwargs):
         super().__init__(**kwargs)
         self.num_points, self.num_maps = num_points, num_maps
-        edges = np.arange(num_points + 1) / num_points
-        middles = (edges[1:] + edges[:-1]) / 2
-        self._edge_weights = curve_weights(edges).T.astype("float32")
-        self._point_weights = curve_weights(middles).T.astype("float32")
-        self._pressure_weights = pressure_weights(middles).T.astype("float32")
+        (
+            self._edge_weights,
+            self._point_weights,
+            self._pressure_weights,
+        ) = curve_nodes(num_points)
 
     def build(self, input_shape):
         shape, steps = (self.num_maps,), np.linspace(0, 1, self.num_maps)
@@ -101,3 +120,53 @@ class StrokeField(layers.Layer):
         along_y = ops.exp(scale * (pixels - y) ** 2) * mass[..., None]
         maps = ops.einsum("bmpy,bmpx->byxm", along_y, along_x)
         return ops.relu(maps)
+
+    def sketch(self, actions, size, nodes):
+        """Compute the maps faster: fewer points, and less exactly.
+
+        A Gaussian's exponent is a parabola of the pixel's place, so all
+        exponents are one matrix product. Rounding leaves errors below 0.001.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            size: int or int tensor, side of the maps in pixels.
+            nodes: see `curve_nodes`.
+
+        Returns:
+            A float tensor `(num_maps, batch, size, size)`.
+        """
+        edge_weights, point_weights, pressure_weights = nodes
+        size = tf.cast(size, "float32")
+        points_x = tf.gather(actions, X_COLUMNS, axis=-1) - 0.5
+        points_y = tf.gather(actions, Y_COLUMNS, axis=-1) - 0.5
+        pressures = tf.gather(actions, PRESSURE_COLUMNS, axis=-1)
+        radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
+        radius = radius / WINDOW_SIZE  # (batch, 1)
+        ends_x, ends_y = points_x @ edge_weights, points_y @ edge_weights
+        squared = (ends_x[:, 1:] - ends_x[:, :-1]) ** 2
+        squared += (ends_y[:, 1:] - ends_y[:, :-1]) ** 2 + 1e-12
+        pressure = pressures @ pressure_weights  # (batch, points)
+
+        width, spread = tf.exp(self.log_width), tf.convert_to_tensor(self.spread)
+        variance = width[:, None, None] ** 2
+        variance += (spread[:, None, None] * pressure) ** 2
+        variance *= radius**2
+        variance += (squared + size**-2.0) / 12  # (maps, batch, points)
+        mass = tf.convert_to_tensor(self.mass_of_pressure)[:, None, None]
+        mass = tf.convert_to_tensor(self.mass)[:, None, None] + mass * pressure
+        mass *= _DABS_PER_RADIUS * pressure * tf.sqrt(squared) * radius
+        mass /= 2 * variance
+
+        scale = -0.5 / variance
+        pixels = (tf.range(size) + 0.5) / size - 0.5
+        powers = tf.stack([pixels**2, pixels, tf.ones_like(pixels)])
+
+        def along(points):
+            x = points @ point_weights
+            parabolas = tf.stack([scale, -2 * scale * x, scale * x**2], -1)
+            return tf.exp(tf.tensordot(parabolas, powers, 1))
+
+        rows = along(points_y) * mass[..., None]
+        # (maps, batch, points, size)
+        maps = tf.matmul(rows, along(points_x), transpose_a=True)
+        return tf.nn.relu(maps)

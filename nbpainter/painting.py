@@ -63,6 +63,8 @@ class Painting:
             keeps only the name `"custom"`).
         background: str, `"#rrggbb"`. Default white.
         seed: int, of the run.
+        palette: list of `"#rrggbb"`, the only colours of its strokes.
+            Default: any colours.
         figures: dict of numbers: what is known of the run.
     """
 
@@ -73,6 +75,7 @@ class Painting:
     generator: object = "generator_gan"
     background: str = "#ffffff"
     seed: int = 0
+    palette: list = dataclasses.field(default_factory=list)
     figures: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

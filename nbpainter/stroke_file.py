@@ -28,7 +28,7 @@ VERSION = 1
 
 HEAD = (
     *("brush", "generator", "width", "height"),
-    *("background", "seed", "figures"),
+    *("background", "seed", "palette", "figures"),
 )
 """Fields of the head, besides format and version."""
 

@@ -20,11 +20,11 @@ LEVELS = [
     {
         *("mypaint", "field", "dabs", "losses", "canvas", "pictures"),
         *("callbacks", "stroke_file", "devices", "episode_files"),
-        *("pixels", "rows"),
+        *("pixels", "rows", "budget", "placing"),
     },
     {
         *("episodes", "models", "rendering", "gan", "plotting", "windows"),
-        *("download",),
+        *("download", "descent", "palettes"),
     },
     {
         *("drawing", "judging", "measures", "weights", "inspection"),

@@ -1,0 +1,377 @@
+"""Gradient descent on strokes: move them until windows match a photograph.
+
+A brush that spatters paints another picture each time. Its mean is the
+composite of calm strokes; its variance is predicted from them as well. So the
+expected squared error, over all draws of the brush, is minimised in closed
+form: strokes are found that do well however the brush spatters, without
+drawing one dab.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    WINDOW_SIZE,
+    X_COLUMNS,
+    Y_COLUMNS,
+    random_actions,
+)
+from nbpainter.field import curve_nodes
+
+COARSE = 16
+"""Side in pixels that every window is first painted at."""
+
+_POINTS = {COARSE: 16}  # Of the curve, by side,
+_MANY_POINTS = 32  # and of every larger side.
+_FORGET, _FORGET_SQUARED = 0.9, 0.99  # Adam's; squares forget in a stage.
+_HALF_SPATTER = 0.35  # Radius in pixels that shows half of the spatter.
+_OUTSIDE = 4.0  # Weight of paint where there shall be none.
+
+
+class Descent:
+    """Moves the strokes of a batch of windows.
+
+    Args:
+        generator: a model of `build_generator` or `load_pretrained`.
+    """
+
+    def __init__(self, generator):
+        self.generator = generator
+        self.spatter = measure_spatter(generator)
+        any_side = tf.TensorSpec((None, 3, None))
+        one_channel = tf.TensorSpec((None, 1, None))
+        row = tf.TensorSpec((len(ACTION_NAMES),))
+        self._run = tf.function(
+            self._descend,
+            input_signature=[
+                tf.TensorSpec((None, len(ACTION_NAMES))),
+                any_side,
+                any_side,
+                one_channel,
+                one_channel,
+                row,
+                row,
+                tf.TensorSpec((None,)),
+                tf.TensorSpec((None, 3)),
+                tf.TensorSpec((2,)),
+                [tf.TensorSpec((n, None)) for n in (3, 3, 2)],
+                tf.TensorSpec((), "int32"),
+                tf.TensorSpec((), "int32"),
+                tf.TensorSpec(()),
+                tf.TensorSpec(()),
+            ],
+            autograph=False,
+        )
+
+    def move(
+        self,
+        actions,
+        window,
+        counts,
+        side,
+        num_steps,
+        learning_rate,
+        pixels,
+        palette=None,
+        snapped=(1.0, 1.0),
+    ):
+        """Move strokes by so many steps of Adam.
+
+        Args:
+            actions: float32 array `(batch, strokes, 12)`.
+            window: tuple of float32 arrays `(batch, side, side, channels)`:
+                photograph, canvas, a mask that is 0 where nothing matters
+                and one that is 1 where no paint shall be; and the margin,
+                the share of the side that no curve enters.
+            counts: int array `(batch,)`, strokes of each window.
+            side: int, pixels to work at; it divides the windows' side.
+            num_steps: int.
+            learning_rate: float, at the start of a cosine decay.
+            pixels: float, what the window's side measures in the painting:
+                finer paintings show more spatter.
+            palette: float32 array `(n, 3)`. Default: any colour.
+            snapped: pair of floats, how far colours are drawn to the nearest
+                of the palette, at the first and at the last step.
+
+        Returns:
+            A tuple: actions as before, and a float32 array `(batch,
+            strokes)`, by how much each stroke lowers the squared error of
+            its window.
+        """
+        *pictures, margin = window
+        pictures = [shrink(picture, side) for picture in pictures]
+        shape = actions.shape
+        low = np.zeros(len(ACTION_NAMES), "float32")
+        low[X_COLUMNS + Y_COLUMNS] = margin
+        high = 1 - low
+        share = np.clip(
+            (actions.reshape(-1, shape[-1]) - low) / (high - low), 0.002, 0.998
+        )
+        active = np.arange(shape[1]) < np.asarray(counts)[:, None]
+        if palette is None:
+            palette, snapped = np.zeros((1, 3), "float32"), (0.0, 0.0)
+        moved, merits = self._run(
+            np.float32(np.log(share / (1 - share))),
+            *(_channels_first(picture) for picture in pictures),
+            low,
+            high,
+            np.float32(active).ravel(),
+            palette,
+            np.float32(snapped),
+            curve_nodes(_POINTS.get(side, _MANY_POINTS)),
+            side,
+            num_steps,
+            learning_rate,
+            pixels,
+        )
+        return moved.numpy().reshape(shape), merits.numpy()
+
+    def _descend(
+        self,
+        logits,
+        target,
+        canvas,
+        mask,
+        outside,
+        low,
+        high,
+        active,
+        palette,
+        snapped,
+        nodes,
+        side,
+        num_steps,
+        learning_rate,
+        pixels,
+    ):
+        windows = tf.shape(target)[0]
+        last = tf.cast(num_steps, "float32")
+
+        def strokes(logits, snap):
+            actions = low + (high - low) * tf.sigmoid(logits)
+            colors = tf.gather(actions, COLOR_COLUMNS, axis=1)
+            colors = _snap(colors, palette, snap)
+            opacity_logits = self.generator.sketch(actions, side, nodes)
+            # A stroke too many is one without opacity.
+            opacity_logits = tf.where(
+                active[:, None] > 0, tf.minimum(opacity_logits, 4.0), -30.0
+            )
+            parts = opacity_logits, colors, self._spread(actions, pixels)
+            return actions, [
+                tf.reshape(part, [windows, -1, tf.shape(part)[1]])
+                for part in parts
+            ]
+
+        def step(index, logits, mean, square):
+            done = tf.cast(index, "float32") / last
+            snap = snapped[0] + (snapped[1] - snapped[0]) * done
+            with tf.GradientTape() as tape:
+                tape.watch(logits)
+                _, parts = strokes(logits, snap)
+                loss = self._loss(*parts, target, canvas, mask, outside, side)
+            gradient = tape.gradient(loss, logits)
+            mean = _FORGET * mean + (1 - _FORGET) * gradient
+            square = _FORGET_SQUARED * square
+            square += (1 - _FORGET_SQUARED) * gradient**2
+            count = tf.cast(index + 1, "float32")
+            rate = learning_rate * (0.5 + 0.5 * tf.cos(np.pi * done))
+            root = tf.sqrt(square / (1 - _FORGET_SQUARED**count)) + 1e-7
+            logits -= rate * mean / (1 - _FORGET**count) / root
+            return index + 1, logits, mean, square
+
+        _, logits, _, _ = tf.while_loop(
+            lambda index, *_: index < num_steps,
+            step,
+            (0, logits, tf.zeros_like(logits), tf.zeros_like(logits)),
+            parallel_iterations=1,
+        )
+        actions, parts = strokes(logits, snapped[1])
+        merits = _merits(*parts[:2], target, canvas, mask)
+        colors = tf.reshape(parts[1], [-1, 3])
+        first = COLOR_COLUMNS[0]
+        actions = tf.concat(
+            [actions[:, :first], colors, actions[:, first + 3 :]], axis=1
+        )
+        return actions, merits
+
+    def _spread(self, actions, pixels):
+        """Variance of a draw's opacity over `opacity (1 - opacity)`.
+
+        It grows with the pressure, and a pixel wider than a dab averages it.
+        """
+        radius = tf.exp(2 * actions[:, ACTION_INDEX["size"]])
+        radius *= pixels / WINDOW_SIZE
+        pressure = tf.gather(actions, PRESSURE_COLUMNS, axis=1)
+        spread = self.spatter * tf.reduce_mean(pressure, axis=1)
+        return (spread * radius / (radius + _HALF_SPATTER))[:, None]
+
+    def _loss(
+        self, logits, colors, spread, target, canvas, mask, outside, side
+    ):
+        """The expected squared error, at the pixel and a little blurred."""
+        clear, weights, through = _layers(logits)
+        painted = tf.matmul(colors, weights, transpose_a=True)
+        error = mask * (painted + canvas * through - target)
+        # The error's blur counts as well: it reaches further.
+        blurred = _pool(error, side, 4)
+        loss = tf.reduce_mean(error**2) + tf.reduce_mean(blurred**2)
+        loss += _OUTSIDE * tf.reduce_mean(outside * (1 - through) ** 2)
+        if self.spatter:
+            # Spatter is smooth enough to be looked at in half the pixels.
+            half = [
+                _pool(picture, side, 2)
+                for picture in (tf.sigmoid(logits), clear, canvas, mask)
+            ]
+            loss += tf.reduce_mean(_variance(colors, spread, *half))
+        return loss
+
+
+@functools.lru_cache(maxsize=4)
+def descent_of(generator):
+    """The `Descent` of a generator: its steps are compiled only once."""
+    return Descent(generator)
+
+
+def measure_spatter(generator):
+    """Measure how much a generator with a noise input spatters.
+
+    Args:
+        generator: a model of `build_generator` or `load_pretrained`.
+
+    Returns:
+        A float: the variance of a pixel's opacity over `opacity (1 -
+        opacity)`, at a pressure of 1 under a wide brush, see `Descent`; 0 for
+        a generator that draws only calm strokes.
+    """
+    if generator.noise_shape is None:
+        return 0.0
+    actions = tf.constant(random_actions(48, seed=1))
+    num_dabs, channels = generator.noise_shape
+    random = np.random.default_rng(1)
+    shape = (2, len(actions), min(num_dabs, 384), channels)
+    first, second = (
+        generator.opacity(actions, WINDOW_SIZE, noise)
+        for noise in random.standard_normal(shape, "float32")
+    )
+    calm = generator.opacity(actions, WINDOW_SIZE)
+    radius = tf.exp(2 * actions[:, ACTION_INDEX["size"]])
+    share = tf.reduce_mean(tf.gather(actions, PRESSURE_COLUMNS, axis=1), axis=1)
+    share *= radius / (radius + _HALF_SPATTER)
+    expected = share[:, None, None] * calm * (1 - calm)
+    variance = (first - second) ** 2 / 2
+    return float(tf.reduce_sum(variance) / tf.reduce_sum(expected))
+
+
+def shrink(pictures, side):
+    """Average square pictures down to a side that divides theirs.
+
+    Args:
+        pictures: float array `(batch, before, before, channels)`.
+        side: int.
+
+    Returns:
+        A float array `(batch, side, side, channels)`.
+    """
+    count, before, _, channels = pictures.shape
+    step = before // side
+    parts = pictures.reshape(count, side, step, side, step, channels)
+    return parts.mean((2, 4))
+
+
+def _channels_first(pictures):
+    count, channels = len(pictures), pictures.shape[-1]
+    return np.moveaxis(pictures, -1, 1).reshape(count, channels, -1)
+
+
+def _pool(pictures, side, factor):
+    """Average `(batch, channels, side * side)` over squares of pixels."""
+    shape = tf.shape(pictures)
+    pooled = tf.nn.avg_pool2d(
+        tf.reshape(pictures, [shape[0] * shape[1], side, side, 1]),
+        factor,
+        factor,
+        "VALID",
+    )
+    return tf.reshape(pooled, [shape[0], shape[1], (side // factor) ** 2])
+
+
+def _snap(colors, palette, snap):
+    """Draw colours to the nearest of the palette; gradients pass through."""
+    distance = tf.reduce_sum((colors[:, None] - palette) ** 2, axis=-1)
+    nearest = tf.gather(palette, tf.argmin(distance, axis=1))
+    return colors + snap * tf.stop_gradient(nearest - colors)
+
+
+def _earlier(clear):
+    """A matrix that sums, for each stroke, what is of the strokes before."""
+    count = tf.shape(clear)[1]
+    return tf.linalg.band_part(tf.ones([count, count]), -1, 0) - tf.eye(count)
+
+
+def _layers(logits):
+    """How strokes lie over each other, in logarithms: sums, not products.
+
+    Args:
+        logits: float tensor `(batch, strokes, pixels)`, of the opacities.
+
+    Returns:
+        Three float tensors: the logarithm of what shines through a stroke;
+        what each stroke contributes, both of that shape; and `(batch, 1,
+        pixels)`, what shines through all of them.
+    """
+    clear = -tf.nn.softplus(logits)
+    later = tf.transpose(_earlier(clear))
+    through = tf.matmul(later[None], clear) + clear
+    return clear, tf.exp(logits + through), tf.exp(through[:, :1])
+
+
+def _beneath(colors, opacity, clear, canvas):
+    """What lies beneath each stroke: yields `(batch, strokes, pixels)` for
+    each channel."""
+    earlier = _earlier(clear)[None]
+    # What opaque strokes hide must not overflow.
+    before = tf.maximum(tf.matmul(earlier, clear), -60.0)
+    share = opacity * tf.exp(-tf.maximum(before + clear, -60.0))
+    before = tf.exp(before)
+    for channel in range(3):
+        color = colors[:, :, channel, None]
+        below = tf.matmul(earlier, share * color)
+        yield color, before * (below + canvas[:, channel, None])
+
+
+def _variance(colors, spread, opacity, clear, canvas, mask):
+    """Variance of a painting over the draws of the brush, `(batch, pixels)`.
+
+    A stroke of opacity `a` and colour `c` makes `(1 - a) C + a c` of a canvas
+    `C`. Draws do not depend on each other, so its variance is
+    `E[(1 - a)^2] Var[C] + Var[a] (E[C] - c)^2`.
+    """
+    kept = clear + tf.math.log1p((spread - 1) * opacity)
+    later = tf.transpose(_earlier(clear))
+    share = spread * opacity * (1 - opacity)
+    share *= tf.exp(tf.matmul(later[None], kept))
+    squared = sum(
+        (color - below) ** 2
+        for color, below in _beneath(colors, opacity, clear, canvas)
+    )
+    return mask[:, 0] * tf.reduce_sum(share * squared, axis=1) / 3
+
+
+def _merits(logits, colors, target, canvas, mask):
+    """By how much each stroke lowers the squared error, `(batch, strokes)`."""
+    clear, weights, through = _layers(logits)
+    painted = tf.matmul(colors, weights, transpose_a=True)
+    error = painted + canvas * through - target
+    merits = 0.0
+    beneath = _beneath(colors, tf.sigmoid(logits), clear, canvas)
+    for channel, (color, below) in enumerate(beneath):
+        change = weights * (color - below)
+        without = change * (change - 2 * error[:, channel, None])
+        merits += tf.reduce_sum(mask * without, axis=2)
+    return merits / tf.cast(tf.shape(target)[2], "float32")
