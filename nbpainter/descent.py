@@ -60,7 +60,7 @@ class Descent:
                 tf.TensorSpec((None,)),
                 tf.TensorSpec((None, 3)),
                 tf.TensorSpec((2,)),
-                [tf.TensorSpec((n, None)) for n in (3, 3, 2)],
+                tf.TensorSpec((len(ACTION_NAMES), None)),
                 tf.TensorSpec((), "int32"),
                 tf.TensorSpec((), "int32"),
                 tf.TensorSpec(()),
@@ -116,7 +116,7 @@ class Descent:
         active = np.arange(shape[1]) < np.asarray(counts)[:, None]
         if palette is None:
             palette, snapped = np.zeros((1, 3), "float32"), (0.0, 0.0)
-        moved, merits = self._run(
+        moved = self._run(
             np.float32(np.log(share / (1 - share))),
             *(_channels_first(picture) for picture in pictures),
             low,
@@ -130,7 +130,7 @@ class Descent:
             learning_rate,
             pixels,
         )
-        return moved.numpy().reshape(shape), merits.numpy()
+        return moved.numpy().reshape(shape)
 
     def _descend(
         self,
@@ -152,29 +152,45 @@ class Descent:
     ):
         windows = tf.shape(target)[0]
         last = tf.cast(num_steps, "float32")
+        # Spatter is smooth enough to be looked at in coarse pixels.
+        coarse, blur = _averages(side, COARSE), _averages(side, side // 4)
+        coarse_canvas, coarse_mask = _pool(canvas, coarse), _pool(mask, coarse)
 
-        def strokes(logits, snap):
+        def loss_of(logits, snap):
+            """The expected squared error, and that of the blurred picture."""
             actions = low + (high - low) * tf.sigmoid(logits)
-            colors = tf.gather(actions, COLOR_COLUMNS, axis=1)
-            colors = _snap(colors, palette, snap)
-            opacity_logits = self.generator.sketch(actions, side, nodes)
+            opacity = self.generator.sketch(actions, side, nodes)
             # A stroke too many is one without opacity.
-            opacity_logits = tf.where(
-                active[:, None] > 0, tf.minimum(opacity_logits, 4.0), -30.0
+            opacity = tf.where(
+                active[:, None] > 0, tf.minimum(opacity, 4.0), -30.0
             )
-            parts = opacity_logits, colors, self._spread(actions, pixels)
-            return actions, [
-                tf.reshape(part, [windows, -1, tf.shape(part)[1]])
-                for part in parts
-            ]
+            opacity = tf.reshape(opacity, [windows, -1, side**2])
+            actions = tf.reshape(actions, [windows, -1, len(ACTION_NAMES)])
+            colors = _snap(actions, palette, snap)
+            clear, weights, through = lay(opacity)
+            painted = tf.matmul(colors, weights, transpose_a=True)
+            error = mask * (painted + canvas * through - target)
+            # The blur reaches further.
+            loss = _mean_square(error) + _mean_square(_pool(error, blur))
+            loss += _OUTSIDE * _mean_square(outside * (1 - through))
+            if self.spatter:
+                loss += tf.reduce_mean(
+                    coarse_mask
+                    * variance(
+                        colors,
+                        self._spread(actions, pixels),
+                        _pool(tf.sigmoid(opacity), coarse),
+                        coarse_canvas,
+                    )
+                )
+            return loss
 
         def step(index, logits, mean, square):
             done = tf.cast(index, "float32") / last
             snap = snapped[0] + (snapped[1] - snapped[0]) * done
             with tf.GradientTape() as tape:
                 tape.watch(logits)
-                _, parts = strokes(logits, snap)
-                loss = self._loss(*parts, target, canvas, mask, outside, side)
+                loss = loss_of(logits, snap)
             gradient = tape.gradient(loss, logits)
             mean = _FORGET * mean + (1 - _FORGET) * gradient
             square = _FORGET_SQUARED * square
@@ -191,45 +207,25 @@ class Descent:
             (0, logits, tf.zeros_like(logits), tf.zeros_like(logits)),
             parallel_iterations=1,
         )
-        actions, parts = strokes(logits, snapped[1])
-        merits = _merits(*parts[:2], target, canvas, mask)
-        colors = tf.reshape(parts[1], [-1, 3])
+        actions = low + (high - low) * tf.sigmoid(logits)
         first = COLOR_COLUMNS[0]
-        actions = tf.concat(
+        colors = _snap(actions, palette, snapped[1])
+        return tf.concat(
             [actions[:, :first], colors, actions[:, first + 3 :]], axis=1
         )
-        return actions, merits
 
     def _spread(self, actions, pixels):
         """Variance of a draw's opacity over `opacity (1 - opacity)`.
 
         It grows with the pressure, and a pixel wider than a dab averages it.
         """
-        radius = tf.exp(2 * actions[:, ACTION_INDEX["size"]])
-        radius *= pixels / WINDOW_SIZE
-        pressure = tf.gather(actions, PRESSURE_COLUMNS, axis=1)
-        spread = self.spatter * tf.reduce_mean(pressure, axis=1)
-        return (spread * radius / (radius + _HALF_SPATTER))[:, None]
-
-    def _loss(
-        self, logits, colors, spread, target, canvas, mask, outside, side
-    ):
-        """The expected squared error, at the pixel and a little blurred."""
-        clear, weights, through = _layers(logits)
-        painted = tf.matmul(colors, weights, transpose_a=True)
-        error = mask * (painted + canvas * through - target)
-        # The error's blur counts as well: it reaches further.
-        blurred = _pool(error, side, 4)
-        loss = tf.reduce_mean(error**2) + tf.reduce_mean(blurred**2)
-        loss += _OUTSIDE * tf.reduce_mean(outside * (1 - through) ** 2)
-        if self.spatter:
-            # Spatter is smooth enough to be looked at in half the pixels.
-            half = [
-                _pool(picture, side, 2)
-                for picture in (tf.sigmoid(logits), clear, canvas, mask)
-            ]
-            loss += tf.reduce_mean(_variance(colors, spread, *half))
-        return loss
+        start, end, size = (
+            actions[..., column, None]
+            for column in (*PRESSURE_COLUMNS, ACTION_INDEX["size"])
+        )
+        radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
+        spread = self.spatter / 2 * (start + end)
+        return spread * radius / (radius + _HALF_SPATTER)
 
 
 @functools.lru_cache(maxsize=4)
@@ -251,7 +247,7 @@ def measure_spatter(generator):
     """
     if generator.noise_shape is None:
         return 0.0
-    actions = tf.constant(random_actions(48, seed=1))
+    actions = tf.constant(random_actions(16, seed=1))
     num_dabs, channels = generator.noise_shape
     random = np.random.default_rng(1)
     shape = (2, len(actions), min(num_dabs, 384), channels)
@@ -289,33 +285,43 @@ def _channels_first(pictures):
     return np.moveaxis(pictures, -1, 1).reshape(count, channels, -1)
 
 
-def _pool(pictures, side, factor):
+def _averages(side, smaller):
+    """A matrix `(smaller, side)` that averages neighbours in a row."""
+    step = side // smaller
+    rows = tf.repeat(tf.eye(smaller), step, axis=1)
+    return rows / tf.cast(step, "float32")
+
+
+def _pool(pictures, averages):
     """Average `(batch, channels, side * side)` over squares of pixels."""
-    shape = tf.shape(pictures)
-    pooled = tf.nn.avg_pool2d(
-        tf.reshape(pictures, [shape[0] * shape[1], side, side, 1]),
-        factor,
-        factor,
-        "VALID",
-    )
-    return tf.reshape(pooled, [shape[0], shape[1], (side // factor) ** 2])
+    shape, side = tf.shape(pictures), tf.shape(averages)[1]
+    pictures = tf.reshape(pictures, [-1, side, side])
+    pooled = averages @ tf.matmul(pictures, averages[None], transpose_b=True)
+    return tf.reshape(pooled, [shape[0], shape[1], -1])
 
 
-def _snap(colors, palette, snap):
+def _mean_square(error):
+    return tf.reduce_mean(error**2)
+
+
+def _snap(actions, palette, snap):
     """Draw colours to the nearest of the palette; gradients pass through."""
-    distance = tf.reduce_sum((colors[:, None] - palette) ** 2, axis=-1)
-    nearest = tf.gather(palette, tf.argmin(distance, axis=1))
+    first = COLOR_COLUMNS[0]
+    colors = actions[..., first : first + 3]
+    distance = tf.reduce_sum((colors[..., None, :] - palette) ** 2, axis=-1)
+    nearest = tf.gather(palette, tf.argmin(distance, axis=-1))
     return colors + snap * tf.stop_gradient(nearest - colors)
 
 
 def _earlier(clear):
     """A matrix that sums, for each stroke, what is of the strokes before."""
     count = tf.shape(clear)[1]
-    return tf.linalg.band_part(tf.ones([count, count]), -1, 0) - tf.eye(count)
+    ones = tf.ones([1, count, count])
+    return tf.linalg.band_part(ones, -1, 0) - tf.eye(count)
 
 
-def _layers(logits):
-    """How strokes lie over each other, in logarithms: sums, not products.
+def lay(logits):
+    """Lay strokes over each other, in logarithms: by sums, not products.
 
     Args:
         logits: float tensor `(batch, strokes, pixels)`, of the opacities.
@@ -326,52 +332,56 @@ def _layers(logits):
         pixels)`, what shines through all of them.
     """
     clear = -tf.nn.softplus(logits)
-    later = tf.transpose(_earlier(clear))
-    through = tf.matmul(later[None], clear) + clear
+    through = tf.matmul(_earlier(clear), clear, transpose_a=True) + clear
     return clear, tf.exp(logits + through), tf.exp(through[:, :1])
 
 
-def _beneath(colors, opacity, clear, canvas):
-    """What lies beneath each stroke: yields `(batch, strokes, pixels)` for
-    each channel."""
-    earlier = _earlier(clear)[None]
+def beneath(colors, opacity, canvas):
+    """What lies beneath each stroke, `(batch, strokes, 3, pixels)`."""
+    clear = tf.math.log1p(-opacity)
+    earlier = _earlier(opacity)
     # What opaque strokes hide must not overflow.
     before = tf.maximum(tf.matmul(earlier, clear), -60.0)
     share = opacity * tf.exp(-tf.maximum(before + clear, -60.0))
-    before = tf.exp(before)
-    for channel in range(3):
-        color = colors[:, :, channel, None]
-        below = tf.matmul(earlier, share * color)
-        yield color, before * (below + canvas[:, channel, None])
+    shape = tf.shape(share)
+    share = share[:, :, None] * colors[..., None]
+    below = tf.matmul(earlier, tf.reshape(share, [shape[0], shape[1], -1]))
+    below = tf.reshape(below, [shape[0], shape[1], 3, shape[2]])
+    return tf.exp(before)[:, :, None] * (below + canvas[:, None])
 
 
-def _variance(colors, spread, opacity, clear, canvas, mask):
-    """Variance of a painting over the draws of the brush, `(batch, pixels)`.
+def variance(colors, spread, opacity, canvas):
+    """Variance of a painting over the draws of the brush.
 
     A stroke of opacity `a` and colour `c` makes `(1 - a) C + a c` of a canvas
     `C`. Draws do not depend on each other, so its variance is
     `E[(1 - a)^2] Var[C] + Var[a] (E[C] - c)^2`.
+
+    Args:
+        colors: float tensor `(batch, strokes, 3)`.
+        spread: float tensor `(batch, strokes, 1)`, the variance of a draw's
+            opacity over `opacity (1 - opacity)`.
+        opacity: float tensor `(batch, strokes, pixels)`, its mean.
+        canvas: float tensor `(batch, 3, pixels)`, what is beneath.
+
+    Returns:
+        A float tensor `(batch, 1, pixels)`, the mean of the channels.
     """
-    kept = clear + tf.math.log1p((spread - 1) * opacity)
-    later = tf.transpose(_earlier(clear))
-    share = spread * opacity * (1 - opacity)
-    share *= tf.exp(tf.matmul(later[None], kept))
-    squared = sum(
-        (color - below) ** 2
-        for color, below in _beneath(colors, opacity, clear, canvas)
-    )
-    return mask[:, 0] * tf.reduce_sum(share * squared, axis=1) / 3
+    clear = 1 - opacity
+    kept = tf.math.log(clear * (1 + (spread - 1) * opacity))
+    share = spread * opacity * clear
+    share *= tf.exp(tf.matmul(_earlier(kept), kept, transpose_a=True))
+    difference = colors[..., None] - beneath(colors, opacity, canvas)
+    squared = tf.reduce_mean(difference**2, axis=2)
+    return tf.reduce_sum(share * squared, axis=1, keepdims=True)
 
 
-def _merits(logits, colors, target, canvas, mask):
+def merits(logits, colors, target, canvas, mask):
     """By how much each stroke lowers the squared error, `(batch, strokes)`."""
-    clear, weights, through = _layers(logits)
+    _, weights, through = lay(logits)
     painted = tf.matmul(colors, weights, transpose_a=True)
     error = painted + canvas * through - target
-    merits = 0.0
-    beneath = _beneath(colors, tf.sigmoid(logits), clear, canvas)
-    for channel, (color, below) in enumerate(beneath):
-        change = weights * (color - below)
-        without = change * (change - 2 * error[:, channel, None])
-        merits += tf.reduce_sum(mask * without, axis=2)
-    return merits / tf.cast(tf.shape(target)[2], "float32")
+    below = beneath(colors, tf.sigmoid(logits), canvas)
+    change = weights[:, :, None] * (colors[..., None] - below)
+    without = mask[:, None] * change * (change - 2 * error[:, None])
+    return tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)

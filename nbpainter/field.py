@@ -18,21 +18,31 @@ _DABS_PER_RADIUS = 12.0  # Of the dataset's brush; sets the density's unit.
 
 
 def curve_nodes(num_points):
-    """Weights that cut a stroke into pieces of even parameter.
+    """A matrix from actions to what is needed along their curves.
 
     Args:
-        num_points: int, how many pieces.
+        num_points: int, pieces of even parameter that a stroke is cut into.
 
     Returns:
-        Three float32 arrays: `(3, num_points + 1)`, weights of the pieces'
-        ends in the three points of a stroke; `(3, num_points)`, of their
-        middles; `(2, num_points)`, of the pressures there.
+        A float32 array `(12, 5 * num_points)`: how far each piece goes in x
+        and in y, x and y of its middle, and the pressure there.
     """
     ends = np.arange(num_points + 1) / num_points
     middles = (ends[1:] + ends[:-1]) / 2
-    weights = curve_weights(ends), curve_weights(middles)
-    weights = *weights, pressure_weights(middles)
-    return [np.float32(array.T) for array in weights]
+    steps = np.diff(curve_weights(ends), axis=0)
+    points = curve_weights(middles)
+    nodes = np.zeros((len(ACTION_INDEX), 5, num_points), "float32")
+    for part, (rows, weights) in enumerate(
+        (
+            (X_COLUMNS, steps),
+            (Y_COLUMNS, steps),
+            (X_COLUMNS, points),
+            (Y_COLUMNS, points),
+            (PRESSURE_COLUMNS, pressure_weights(middles)),
+        )
+    ):
+        nodes[rows, part] = weights.T
+    return nodes.reshape(len(ACTION_INDEX), -1)
 
 
 class StrokeField(layers.Layer):
@@ -57,11 +67,11 @@ class StrokeField(layers.Layer):
     def __init__(self, num_points=96, num_maps=3, **kwargs):
         super().__init__(**kwargs)
         self.num_points, self.num_maps = num_points, num_maps
-        (
-            self._edge_weights,
-            self._point_weights,
-            self._pressure_weights,
-        ) = curve_nodes(num_points)
+        edges = np.arange(num_points + 1) / num_points
+        middles = (edges[1:] + edges[:-1]) / 2
+        self._edge_weights = curve_weights(edges).T.astype("float32")
+        self._point_weights = curve_weights(middles).T.astype("float32")
+        self._pressure_weights = pressure_weights(middles).T.astype("float32")
 
     def build(self, input_shape):
         shape, steps = (self.num_maps,), np.linspace(0, 1, self.num_maps)
@@ -135,38 +145,40 @@ class StrokeField(layers.Layer):
         Returns:
             A float tensor `(num_maps, batch, size, size)`.
         """
-        edge_weights, point_weights, pressure_weights = nodes
         size = tf.cast(size, "float32")
-        points_x = tf.gather(actions, X_COLUMNS, axis=-1) - 0.5
-        points_y = tf.gather(actions, Y_COLUMNS, axis=-1) - 0.5
-        pressures = tf.gather(actions, PRESSURE_COLUMNS, axis=-1)
+        along = tf.reshape(actions @ nodes, [tf.shape(actions)[0], 5, -1])
+        step_x, step_y, x, y, pressure = tf.unstack(along, axis=1)
         radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
         radius = radius / WINDOW_SIZE  # (batch, 1)
-        ends_x, ends_y = points_x @ edge_weights, points_y @ edge_weights
-        squared = (ends_x[:, 1:] - ends_x[:, :-1]) ** 2
-        squared += (ends_y[:, 1:] - ends_y[:, :-1]) ** 2 + 1e-12
-        pressure = pressures @ pressure_weights  # (batch, points)
+        squared = step_x**2 + step_y**2 + 1e-12  # (batch, points)
 
-        width, spread = tf.exp(self.log_width), tf.convert_to_tensor(self.spread)
-        variance = width[:, None, None] ** 2
-        variance += (spread[:, None, None] * pressure) ** 2
-        variance *= radius**2
+        width, spread, mass, mass_of_pressure = (
+            tf.reshape(weight, [-1, 1, 1])
+            for weight in (
+                tf.exp(2 * self.log_width),
+                tf.square(self.spread),
+                _DABS_PER_RADIUS / 2 * self.mass,
+                _DABS_PER_RADIUS / 2 * self.mass_of_pressure,
+            )
+        )
+        variance = (width + spread * pressure**2) * radius**2
         variance += (squared + size**-2.0) / 12  # (maps, batch, points)
-        mass = tf.convert_to_tensor(self.mass_of_pressure)[:, None, None]
-        mass = tf.convert_to_tensor(self.mass)[:, None, None] + mass * pressure
-        mass *= _DABS_PER_RADIUS * pressure * tf.sqrt(squared) * radius
-        mass /= 2 * variance
+        mass += mass_of_pressure * pressure
+        mass *= pressure * radius * tf.sqrt(squared) / variance
 
         scale = -0.5 / variance
         pixels = (tf.range(size) + 0.5) / size - 0.5
         powers = tf.stack([pixels**2, pixels, tf.ones_like(pixels)])
-
-        def along(points):
-            x = points @ point_weights
-            parabolas = tf.stack([scale, -2 * scale * x, scale * x**2], -1)
-            return tf.exp(tf.tensordot(parabolas, powers, 1))
-
-        rows = along(points_y) * mass[..., None]
         # (maps, batch, points, size)
-        maps = tf.matmul(rows, along(points_x), transpose_a=True)
-        return tf.nn.relu(maps)
+        along_x, along_y = (
+            tf.exp(
+                tf.tensordot(
+                    tf.stack([scale, -2 * scale * at, scale * at**2], -1),
+                    powers,
+                    1,
+                )
+            )
+            for at in (x - 0.5, y - 0.5)
+        )
+        along_y *= mass[..., None]
+        return tf.nn.relu(tf.matmul(along_y, along_x, transpose_a=True))

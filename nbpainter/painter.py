@@ -278,7 +278,7 @@ class _Session:
             if side > COARSE:
                 if self.budget.is_spent() and len(self.actions):
                     return None
-            actions, merits = self.descent.move(
+            actions = self.descent.move(
                 actions,
                 window,
                 counts,
