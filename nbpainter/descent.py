@@ -167,7 +167,7 @@ class Descent:
             opacity = tf.reshape(opacity, [windows, -1, side**2])
             actions = tf.reshape(actions, [windows, -1, len(ACTION_NAMES)])
             colors = _snap(actions, palette, snap)
-            clear, weights, through = lay(opacity)
+            weights, through = lay(opacity)
             painted = tf.matmul(colors, weights, transpose_a=True)
             error = mask * (painted + canvas * through - target)
             # The blur reaches further.
@@ -213,6 +213,44 @@ class Descent:
         return tf.concat(
             [actions[:, :first], colors, actions[:, first + 3 :]], axis=1
         )
+
+    def judge(self, actions, window, counts):
+        """Say what each stroke is worth, in coarse pixels.
+
+        Args:
+            actions: float32 array `(batch, strokes, 12)`.
+            window: see `move`.
+            counts: see `move`.
+
+        Returns:
+            A tuple of float32 arrays: `(batch, strokes)`, by how much each
+            stroke lowers the squared error of its window; and the window as
+            `move` takes it, coarse, with the strokes on its canvas.
+        """
+        *pictures, margin = window
+        pictures = [shrink(picture, COARSE) for picture in pictures]
+        target, canvas, mask, _ = map(_channels_first, pictures)
+        shape = actions.shape
+        logits = self.generator.sketch(
+            tf.reshape(actions, [-1, shape[2]]),
+            tf.constant(COARSE),
+            curve_nodes(_POINTS[COARSE]),
+        )
+        logits = tf.reshape(logits, [*shape[:2], COARSE**2])
+        active = np.arange(shape[1]) < np.asarray(counts)[:, None]
+        logits = tf.where(active[..., None], logits, -30.0)
+        colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
+        weights, through = lay(logits)
+        painted = tf.matmul(colors, weights, transpose_a=True)
+        painted += canvas * through
+        error = mask * (painted - target)
+        below = beneath(colors, tf.sigmoid(logits), canvas)
+        change = weights[:, :, None] * (colors[..., None] - below)
+        without = change * (change - 2 * error[:, None])
+        merits = tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)
+        painted = tf.transpose(painted, [0, 2, 1]).numpy()
+        pictures[1] = painted.reshape(pictures[1].shape)
+        return merits.numpy(), (*pictures, margin)
 
     def _spread(self, actions, pixels):
         """Variance of a draw's opacity over `opacity (1 - opacity)`.
@@ -327,13 +365,12 @@ def lay(logits):
         logits: float tensor `(batch, strokes, pixels)`, of the opacities.
 
     Returns:
-        Three float tensors: the logarithm of what shines through a stroke;
-        what each stroke contributes, both of that shape; and `(batch, 1,
-        pixels)`, what shines through all of them.
+        Two float tensors: what each stroke contributes, of that shape; and
+        `(batch, 1, pixels)`, what shines through all of them.
     """
     clear = -tf.nn.softplus(logits)
     through = tf.matmul(_earlier(clear), clear, transpose_a=True) + clear
-    return clear, tf.exp(logits + through), tf.exp(through[:, :1])
+    return tf.exp(logits + through), tf.exp(through[:, :1])
 
 
 def beneath(colors, opacity, canvas):
@@ -374,14 +411,3 @@ def variance(colors, spread, opacity, canvas):
     difference = colors[..., None] - beneath(colors, opacity, canvas)
     squared = tf.reduce_mean(difference**2, axis=2)
     return tf.reduce_sum(share * squared, axis=1, keepdims=True)
-
-
-def merits(logits, colors, target, canvas, mask):
-    """By how much each stroke lowers the squared error, `(batch, strokes)`."""
-    _, weights, through = lay(logits)
-    painted = tf.matmul(colors, weights, transpose_a=True)
-    error = painted + canvas * through - target
-    below = beneath(colors, tf.sigmoid(logits), canvas)
-    change = weights[:, :, None] * (colors[..., None] - below)
-    without = mask[:, None] * change * (change - 2 * error[:, None])
-    return tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)

@@ -116,7 +116,9 @@ class FieldGenerator(StrokeGenerator):
     def sketch(self, actions, size, nodes):
         maps = self.field.sketch(actions, size, nodes)
         # Features first: long rows are quicker to multiply with than short.
-        features = tf.reshape(tf.math.log(maps + _LOG_FLOOR), [self.field.num_maps, -1])
+        features = tf.reshape(
+            tf.math.log(maps + _LOG_FLOOR), [self.field.num_maps, -1]
+        )
         for layer in [*self.hidden, self.logit]:
             features = tf.matmul(layer.kernel, features, transpose_a=True)
             features += layer.bias[:, None]

@@ -29,8 +29,15 @@ from nbpainter.windows import Grid, largest_remainder, next_level
 
 MAX_STROKES = 100_000
 
-# Share of the steps, and the learning rate, at 16, 32 and 64 pixels.
-_STAGES = ((1.0, 1.0), (0.75, 1.0), (0.2, 0.6))
+_PACE = 0.03  # Seconds for a stroke, guessed before any was painted.
+
+# Side in pixels, share of the steps and of the learning rate.
+_STAGES = (
+    (COARSE, 1.0, 1.0),
+    (COARSE, 0.5, 1.0),
+    (32, 0.5, 1.0),
+    (64, 0.2, 0.6),
+)
 _ALONE = 2  # One window alone is cheap, and all others build on it.
 _WORTHLESS = 0.05  # Merit over the mean; such strokes start again elsewhere.
 _SMALL = 0.4  # Component `size` of strokes that start again, on top.
@@ -197,9 +204,7 @@ class _Session:
                 raise DataError(
                     "The mask leaves nothing to paint: it is white nowhere."
                 )
-            self.target = np.where(
-                self.outside > 0, painting.blank(), target
-            )
+            self.target = np.where(self.outside > 0, painting.blank(), target)
         self.palette = None
         if painting.palette:
             self.palette = colors_of(painting.palette)
@@ -208,6 +213,7 @@ class _Session:
         self.spent = painting.figures.get("seconds", 0.0)
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
         self.planned = painting.figures.get("planned", PaintConfig.num_strokes)
+        self.ended = "strokes"
 
     def _lay(self, canvas, actions):
         return lay_strokes(canvas, actions, self.model)
@@ -224,7 +230,7 @@ class _Session:
             verbose=verbose,
             unit_name="stroke",
         )
-        first = len(self.actions)
+        first, self.began = len(self.actions), self.budget.passed()
         while not self.budget.is_spent():
             if fitting:
                 self.planned = self._fitting(first)
@@ -237,6 +243,18 @@ class _Session:
             bar.update(len(self.actions), finalize=True)
         if self.budget.interrupted and not len(self.actions):
             raise KeyboardInterrupt
+        if self.budget.interrupted:
+            self.ended = "interrupt"
+        elif len(self.actions) < self.planned or fitting:
+            self.ended = "seconds"
+
+    def _fitting(self, first):
+        """How many strokes will fit into the seconds, from the pace so far."""
+        new = len(self.actions) - first
+        # The first guess is checked after the first level.
+        pace = (self.budget.passed() - self.began) / new if new else _PACE
+        fitting = len(self.actions) + round(self.budget.left() / pace)
+        return int(np.clip(fitting, len(self.actions) + 1, MAX_STROKES))
 
     def _paint_level(self, cells, num_strokes, num_there, bar):
         grid = Grid(self.target, cells, self.outside)
@@ -269,15 +287,15 @@ class _Session:
         window = grid.windows(self.canvas, batch)
         actions = place_strokes(window, counts.max(), random)
         pixels = max(self.target.shape) * grid.side / grid.unit
-        side = min(COARSE, grid.side)
         num_steps = self.num_steps * (_ALONE if len(batch) == 1 else 1)
         snapped = (0.0, 1.0)
-        for share, rate in _STAGES:
+        for side, share, rate in _STAGES:
             if side > grid.side:
                 break
-            if side > COARSE:
-                if self.budget.is_spent() and len(self.actions):
-                    return None
+            if self.budget.is_spent() and len(self.actions):
+                return None
+            if snapped[0] and side == COARSE:
+                actions = self._start_again(actions, window, counts, random)
             actions = self.descent.move(
                 actions,
                 window,
@@ -289,9 +307,24 @@ class _Session:
                 self.palette,
                 snapped,
             )
-            side, snapped = 2 * side, (1.0, 1.0)
+            snapped = (1.0, 1.0)
         chosen = np.arange(counts.max()) < counts[:, None]
         return grid.to_picture(actions, batch, chosen)
+
+    def _start_again(self, actions, window, counts, random):
+        """Place strokes that do not help anew; order all, large to small."""
+        merits, window = self.descent.judge(actions, window, counts)
+        active = np.arange(actions.shape[1]) < counts[:, None]
+        mean = np.sum(merits * active, axis=1) / np.maximum(counts, 1)
+        worthless = (merits < _WORTHLESS * mean[:, None]) & active
+        self.again = worthless.sum() / active.sum()
+        placed = place_strokes(
+            window, actions.shape[1], random, (_SMALL, _SMALL)
+        )
+        actions = np.where(worthless[..., None], placed, actions)
+        size = np.where(active, actions[..., ACTION_INDEX["size"]], -1)
+        order = np.argsort(-size, axis=1, kind="stable")
+        return np.take_along_axis(actions, order[..., None], axis=1)
 
     def finished(self):
         """The painting, with its figures."""
@@ -311,6 +344,7 @@ class _Session:
             "psnr": round(float(psnr(painting.canvas, self.target)), 3),
             "seconds": round(self.spent + self.budget.passed(), 2),
             "planned": self.planned,
+            "ended": self.ended,
             "curve": self.curve,
         }
         return painting

@@ -120,5 +120,7 @@ def _distances(pixels, centres):
 
 def colors_of(palette):
     """Turn a palette into a float32 array `(n, 3)`, RGB in `[0, 1]`."""
-    levels = np.frombuffer(bytes.fromhex("".join(palette).replace("#", "")), "u1")
+    levels = np.frombuffer(
+        bytes.fromhex("".join(palette).replace("#", "")), "u1"
+    )
     return np.float32(levels.reshape(-1, 3) / 255)

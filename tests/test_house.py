@@ -32,7 +32,7 @@ LEVELS = [
     },
     {"painting"},
     {"painter", "training"},
-    {"report"},
+    {"report", "paint_command"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
