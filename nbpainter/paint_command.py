@@ -153,20 +153,17 @@ def _folder_of(photo, taken):
 def _paint(photo, folder, arguments):
     """Paint one photograph; return whether Ctrl-C ended it."""
     started = time.perf_counter()
-    if not hasattr(arguments, "started"):
-        # What Python took to come here counts for the first photograph.
-        started -= time.process_time()
-        arguments.started = True
     size = arguments.size
     if not arguments.resume:
         size = PaintConfig.size if size is None else size
         nbpainter.load_photo(photo, size)  # Before a folder is made.
     folder = make_folder(folder)
+    paint = nbpainter.paint  # Loads TensorFlow, which takes seconds as well.
     seconds = arguments.seconds
     if seconds is not None and seconds > 0:
         seconds = seconds * (1 - _FILES_SHARE) - _FILES_SECONDS
         seconds = max(0.1, seconds - (time.perf_counter() - started))
-    painting = nbpainter.paint(
+    painting = paint(
         photo,
         num_strokes=arguments.strokes,
         size=size,

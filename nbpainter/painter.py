@@ -29,7 +29,7 @@ from nbpainter.windows import Grid, largest_remainder, next_level
 
 MAX_STROKES = 100_000
 
-_PACE = 0.03  # Seconds for a stroke, guessed before any was painted.
+_PACE = 0.05  # Seconds for a stroke, guessed before any was painted.
 
 # Side in pixels, share of the steps and of the learning rate.
 _STAGES = (
@@ -212,6 +212,7 @@ class _Session:
         self.canvas = self._lay(painting.blank(), painting.actions)
         self.spent = painting.figures.get("seconds", 0.0)
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
+        self.before = len(self.curve)
         self.planned = painting.figures.get("planned", PaintConfig.num_strokes)
         self.ended = "strokes"
 
@@ -230,15 +231,17 @@ class _Session:
             verbose=verbose,
             unit_name="stroke",
         )
-        first, self.began = len(self.actions), self.budget.passed()
+        pace = _PACE
         while not self.budget.is_spent():
             if fitting:
-                self.planned = self._fitting(first)
-            if len(self.actions) >= self.planned:
+                self.planned = self._fitting(pace)
+            there, started = len(self.actions), self.budget.passed()
+            if there >= self.planned:
                 break
-            self._paint_level(
-                *next_level(self.planned, len(self.actions), height, width), bar
-            )
+            level = next_level(self.planned, there, height, width)
+            self._paint_level(*level, bar)
+            new = max(1, len(self.actions) - there)
+            pace = (self.budget.passed() - started) / new
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
         if self.budget.interrupted and not len(self.actions):
@@ -248,11 +251,8 @@ class _Session:
         elif len(self.actions) < self.planned or fitting:
             self.ended = "seconds"
 
-    def _fitting(self, first):
-        """How many strokes will fit into the seconds, from the pace so far."""
-        new = len(self.actions) - first
-        # The first guess is checked after the first level.
-        pace = (self.budget.passed() - self.began) / new if new else _PACE
+    def _fitting(self, pace):
+        """How many strokes will fit into the seconds that are left."""
         fitting = len(self.actions) + round(self.budget.left() / pace)
         return int(np.clip(fitting, len(self.actions) + 1, MAX_STROKES))
 
@@ -263,29 +263,47 @@ class _Session:
         if num_there:
             canvas = self._lay(self.painting.blank(), self.actions[:there])
         counts = grid.share(canvas, num_strokes)
+        homes = np.full(len(self.actions), -1)
         if num_there:
-            left = np.maximum(counts - grid.count(self.actions[there:]), 0)
+            homes[there:] = grid.homes(self.actions[there:])
+            has = np.bincount(homes[there:], minlength=len(counts))
+            left = np.maximum(counts - has, 0)
             counts = largest_remainder(left, num_strokes - num_there)
         for batch in grid.batches(counts):
-            strokes = self._paint_windows(grid, batch, counts[batch])
-            if strokes is None:
+            finished = self._paint_windows(grid, batch, counts, homes)
+            if finished is None:
                 return
-            self.canvas = self._lay(self.canvas, strokes)
-            self.actions = np.concatenate([self.actions, strokes])
+            self.actions, self.canvas, homes = finished
             decibels = float(psnr(self.canvas, self.target))
             seconds = self.spent + self.budget.passed()
             self.curve.append(
                 [len(self.actions), round(seconds, 2), round(decibels, 3)]
             )
-            bar.add(len(strokes), [("psnr", decibels)])
+            bar.update(len(self.actions), [("psnr", decibels)])
             if self.budget.is_spent():
                 return
 
-    def _paint_windows(self, grid, batch, counts):
-        """Paint windows of a grid; `None` if the budget is spent meanwhile."""
+    def _paint_windows(self, grid, batch, counts, homes):
+        """Paint windows of a grid; `None` if the budget is spent meanwhile.
+
+        Strokes that a window has already are taken up and moved with the new
+        ones.
+        """
         random = np.random.default_rng([self.painting.seed, len(self.actions)])
+        taken = np.flatnonzero(np.isin(homes, batch))
+        moved, able = grid.to_windows(self.actions[taken], homes[taken])
+        taken, moved = taken[able], moved[able]
+        kept = np.setdiff1d(np.arange(len(homes)), taken)
+        had = [moved[homes[taken] == number] for number in batch]
+        counts = counts[batch] + [len(strokes) for strokes in had]
         window = grid.windows(self.canvas, batch)
         actions = place_strokes(window, counts.max(), random)
+        canvas = self.canvas
+        if len(taken):
+            canvas = self._lay(self.painting.blank(), self.actions[kept])
+            window = grid.windows(canvas, batch)
+            for row, strokes in zip(actions, had):
+                row[: len(strokes)] = strokes
         pixels = max(self.target.shape) * grid.side / grid.unit
         num_steps = self.num_steps * (_ALONE if len(batch) == 1 else 1)
         snapped = (0.0, 1.0)
@@ -308,8 +326,14 @@ class _Session:
                 snapped,
             )
             snapped = (1.0, 1.0)
-        chosen = np.arange(counts.max()) < counts[:, None]
-        return grid.to_picture(actions, batch, chosen)
+        strokes = grid.to_picture(
+            actions, batch, np.arange(counts.max()) < counts[:, None]
+        )
+        return (
+            np.concatenate([self.actions[kept], strokes]),
+            self._lay(canvas, strokes),
+            np.concatenate([homes[kept], np.full(len(strokes), -1)]),
+        )
 
     def _start_again(self, actions, window, counts, random):
         """Place strokes that do not help anew; order all, large to small."""
@@ -339,12 +363,26 @@ class _Session:
             palette=old.palette,
             brush=old.brush,
         )
+        painting.canvas = self._measured(painting)
         painting.figures = {
             "num_strokes": len(painting),
             "psnr": round(float(psnr(painting.canvas, self.target)), 3),
             "seconds": round(self.spent + self.budget.passed(), 2),
-            "planned": self.planned,
+            "planned": max(self.planned, len(painting)),
             "ended": self.ended,
             "curve": self.curve,
         }
         return painting
+
+    def _measured(self, painting):
+        """The painting's canvas; on the way it completes the curve.
+
+        While it grows, only calm strokes are drawn.
+        """
+        rows = iter(self.curve[self.before :])
+        row = next(rows, None)
+        for canvas, finished in painting.growing():
+            while row and finished >= row[0]:
+                row[2] = round(float(psnr(canvas, self.target)), 3)
+                row = next(rows, None)
+        return np.clip(canvas, 0, 1)

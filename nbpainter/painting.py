@@ -182,6 +182,22 @@ class Painting:
         head, actions = read_strokes(path)
         return cls(actions, **head)
 
+    def growing(self, size=None):
+        """Draw the strokes in turn, as `render` does.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+
+        Yields:
+            The canvas, the same array each time, not yet limited to
+            `[0, 1]`; and how many strokes are finished.
+        """
+        canvas, model = self.blank(size), as_model(self.generator)
+        for finished in lay_in_turn(
+            canvas, self.actions, model, self._draw_seed(model)
+        ):
+            yield canvas, finished
+
     def frames(self, num_frames=75, size=None):
         """Yield the canvas while it is painted, from empty to finished.
 
@@ -193,15 +209,11 @@ class Painting:
             Float32 arrays `(height, width, 3)`; the last is the `render`.
         """
         num_frames = check_count("num_frames", num_frames, 2, 10_000)
-        canvas = self.blank(size)
-        yield canvas.copy()
+        yield self.blank(size)
         stops = np.linspace(0, len(self), num_frames).round()
         stops = iter(np.unique(stops[1:].astype(int)).tolist())
         stop = next(stops)
-        model = as_model(self.generator)
-        for finished in lay_in_turn(
-            canvas, self.actions, model, self._draw_seed(model)
-        ):
+        for canvas, finished in self.growing(size):
             if finished >= stop:
                 yield np.clip(canvas, 0, 1)
                 stop = next((s for s in stops if s > finished), None)

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from nbpainter.actions import ACTION_INDEX, move_actions
+from nbpainter.actions import (
+    ACTION_INDEX,
+    X_COLUMNS,
+    Y_COLUMNS,
+    move_actions,
+)
 from nbpainter.pictures import resize
 
 MAX_BATCH = 512
@@ -12,6 +17,7 @@ COARSE = 16
 _FINE = 2 * COARSE  # Side of a window of a fine level.
 _MARGIN = 1 / 8  # Of a window's side, around its core.
 _STROKES_PER_WINDOW = 24
+_ROUNDED = 1e-4  # Strokes of a file are so far from what was painted.
 _COMPLETE = 0.9  # Share of its strokes that finishes a level.
 _WHOLE = 60  # So few strokes are painted in one window.
 
@@ -206,14 +212,14 @@ class Grid:
         shares = np.minimum(shares, 2.5 * shares.mean())
         return largest_remainder(shares, num_strokes)
 
-    def count(self, actions):
-        """Count strokes by the window that their middle lies in.
+    def homes(self, actions):
+        """Say which window the middle of each stroke lies in.
 
         Args:
             actions: float32 array `(n, 12)`, relative to the picture.
 
         Returns:
-            An int array `(rows * columns,)`.
+            An int array `(n,)`, numbers of windows.
         """
         column, row = (
             (actions[:, ACTION_INDEX[name]] * self.unit // self.core)
@@ -224,8 +230,28 @@ class Grid:
                 ("control_y", self.rows),
             )
         )
-        numbers = row * self.columns + column
-        return np.bincount(numbers, minlength=self.rows * self.columns)
+        return row * self.columns + column
+
+    def to_windows(self, actions, homes):
+        """Rewrite actions of the picture for windows: undo `to_picture`.
+
+        Args:
+            actions: float32 array `(n, 12)`, relative to the picture.
+            homes: int array `(n,)`, the window of each stroke.
+
+        Returns:
+            A float32 array `(n, 12)`, and a bool array `(n,)`: which strokes
+            the window could have painted.
+        """
+        top, left = self._corners(homes)
+        origin = np.stack([left, top], axis=-1) - self.margin
+        moved = move_actions(
+            actions, -origin / self.side, np.float32(self.unit / self.side)
+        )
+        low = np.zeros(moved.shape[1], "float32")
+        low[X_COLUMNS + Y_COLUMNS] = self.margin / self.side
+        inside = (moved > low - _ROUNDED) & (moved < 1 - low + _ROUNDED)
+        return moved, inside.all(axis=1)
 
     def batches(self, counts):
         """Yield the windows to paint together, class after class.
