@@ -232,7 +232,8 @@ class _Session:
             unit_name="stroke",
         )
         pace = _PACE
-        while not self.budget.is_spent():
+        # However short the time, something is painted.
+        while not (self.budget.is_spent() and self._may_stop()):
             if fitting:
                 self.planned = self._fitting(pace)
             there, started = len(self.actions), self.budget.passed()
@@ -250,6 +251,9 @@ class _Session:
             self.ended = "interrupt"
         elif len(self.actions) < self.planned or fitting:
             self.ended = "seconds"
+
+    def _may_stop(self):
+        return self.budget.interrupted or len(self.actions) > 0
 
     def _fitting(self, pace):
         """How many strokes will fit into the seconds that are left."""
@@ -310,7 +314,7 @@ class _Session:
         for side, share, rate in _STAGES:
             if side > grid.side:
                 break
-            if self.budget.is_spent() and len(self.actions):
+            if self.budget.is_spent() and self._may_stop():
                 return None
             if snapped[0] and side == COARSE:
                 actions = self._start_again(actions, window, counts, random)
