@@ -31,7 +31,6 @@ _POINTS = {COARSE: 16}  # Of the curve, by side,
 _MANY_POINTS = 32  # and of every larger side.
 _FORGET, _FORGET_SQUARED = 0.9, 0.99  # Adam's; squares forget in a stage.
 _HALF_SPATTER = 0.35  # Radius in pixels that shows half of the spatter.
-_BLURRED = 1.0  # Weight of the blurred error when it is no longer coarse.
 _OUTSIDE = 4.0  # Weight of paint where there shall be none.
 
 
@@ -155,7 +154,8 @@ class Descent:
         last = tf.cast(num_steps, "float32")
         # Spatter is smooth enough to be looked at in coarse pixels.
         coarse, blur = _averages(side, COARSE), _averages(side, side // 4)
-        blurred = tf.where(side > COARSE, _BLURRED, 1.0)
+        # The blurred error reaches further: strokes first find their place.
+        blurred = tf.where(side > COARSE, 0.0, 1.0)
         coarse_canvas, coarse_mask = _pool(canvas, coarse), _pool(mask, coarse)
 
         def loss_of(logits, snap):
@@ -172,7 +172,6 @@ class Descent:
             weights, through = lay(opacity)
             painted = tf.matmul(colors, weights, transpose_a=True)
             error = mask * (painted + canvas * through - target)
-            # The blur reaches further.
             loss = _mean_square(error)
             loss += blurred * _mean_square(_pool(error, blur))
             loss += _OUTSIDE * _mean_square(outside * (1 - through))

@@ -8,6 +8,7 @@ not touch each other's cores, so a class is painted at once, in one batch, and
 then the next class on what it left.
 """
 
+import dataclasses
 import os
 
 import keras
@@ -33,8 +34,9 @@ _PACE = 0.05  # Seconds for a stroke, guessed before any was painted.
 
 # Side in pixels, share of the steps and of the learning rate.
 _STAGES = (
-    (COARSE, 1.0, 1.0),
+    (COARSE, 0.6, 1.0),
     (COARSE, 0.5, 1.0),
+    (COARSE, 0.4, 1.0),
     (32, 0.5, 1.0),
     (64, 0.2, 0.6),
 )
@@ -86,8 +88,8 @@ def paint(
         mask: picture like `photo`, of the same shape: paint only where it is
             white. Default: paint everywhere.
         resume: `Painting`, or path of its stroke file, to go on with, on the
-            same photograph: its strokes stay and count. Size, generator,
-            seed, palette and background are its own.
+            same photograph: its strokes stay and count. Generator, seed,
+            palette and background are its own, and size by default.
         verbose: 0 or 1, whether to show a progress bar. Default 1.
 
     Returns:
@@ -118,14 +120,9 @@ def paint(
             photo, size, generator, seed, palette, background
         )
     else:
-        own = {
-            "size": size,
-            "generator": generator,
-            "seed": seed,
-            "palette": palette,
-            "background": background,
-        }
-        painting, target = _go_on(photo, resume, own)
+        own = {"generator": generator, "seed": seed}
+        own |= {"palette": palette, "background": background}
+        painting, target = _go_on(photo, resume, size, own)
     session = _Session(painting, target, mask, num_steps, learning_rate, budget)
     with budget.watch():
         session.paint(num_strokes, verbose)
@@ -151,16 +148,19 @@ def _begin(photo, size, generator, seed, palette, background):
     return painting, target
 
 
-def _go_on(photo, painting, own):
+def _go_on(photo, painting, size, own):
     """A painting to go on with, and the photograph at its size."""
+    if isinstance(painting, (str, os.PathLike)):
+        painting = Painting.load(painting)
     for name, value in own.items():
-        if value is not None:
+        if value is not None and value != getattr(painting, name):
             raise DataError(
                 f"`{name}` is the painting's own when it is resumed: leave it "
                 f"out. Received: {name}={value!r}."
             )
-    if isinstance(painting, (str, os.PathLike)):
-        painting = Painting.load(painting)
+    if size is not None:
+        height, width = painting.blank(size).shape[:2]
+        painting = dataclasses.replace(painting, height=height, width=width)
     target = load_photo(photo, max(painting.width, painting.height))
     shape = (painting.height, painting.width)
     if target.shape[:2] != shape:
@@ -356,17 +356,7 @@ class _Session:
 
     def finished(self):
         """The painting, with its figures."""
-        old = self.painting
-        painting = Painting(
-            self.actions,
-            old.width,
-            old.height,
-            generator=old.generator,
-            seed=old.seed,
-            background=old.background,
-            palette=old.palette,
-            brush=old.brush,
-        )
+        painting = dataclasses.replace(self.painting, actions=self.actions)
         painting.canvas = self._measured(painting)
         painting.figures = {
             "num_strokes": len(painting),

@@ -190,6 +190,9 @@ def test_more_strokes_on_a_finished_painting_are_as_good():
     part = nbpainter.paint(photo, 60, size=96, **QUICK)
     resumed = nbpainter.paint(photo, 120, resume=part, **QUICK)
     assert len(resumed) == 120
+    larger = nbpainter.paint(photo, 60, size=120, resume=part, **QUICK)
+    assert larger.canvas.shape == (120, 120, 3)
+    np.testing.assert_array_equal(larger.actions, part.actions)
     assert resumed.figures["psnr"] > whole.figures["psnr"] - 0.5
     assert (
         resumed.figures["curve"][: len(part.figures["curve"])]
