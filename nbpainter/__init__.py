@@ -76,7 +76,7 @@ _MODULES = (
     *_HOMES,
     *("dabs", "field", "libmypaint", "plotting", "stroke_file", "windows"),
     *("devices", "episode_files", "pixels", "rows", "budget", "descent"),
-    *("paint_command", "palettes", "placing"),
+    *("paint_command", "palettes", "placing", "session"),
 )
 
 __all__ = sorted([*_HOME, "plotting"])

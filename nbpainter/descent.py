@@ -345,12 +345,12 @@ def _mean_square(error):
 
 
 def _snap(actions, palette, snap):
-    """Draw colours to the nearest of the palette; gradients pass through."""
+    """Draw colours to the nearest of the palette, where they then stay."""
     first = COLOR_COLUMNS[0]
     colors = actions[..., first : first + 3]
     distance = tf.reduce_sum((colors[..., None, :] - palette) ** 2, axis=-1)
     nearest = tf.gather(palette, tf.argmin(distance, axis=-1))
-    return colors + snap * tf.stop_gradient(nearest - colors)
+    return (1 - snap) * colors + snap * nearest
 
 
 def _earlier(clear):

@@ -18,6 +18,7 @@ _FINE = 2 * COARSE  # Side of a window of a fine level.
 _MARGIN = 1 / 8  # Of a window's side, around its core.
 _STROKES_PER_WINDOW = 24
 _ROUNDED = 1e-4  # Strokes of a file are so far from what was painted.
+_CROWD = 2.5  # Strokes of a window over the mean, at most.
 _COMPLETE = 0.9  # Share of its strokes that finishes a level.
 _WHOLE = 60  # So few strokes are painted in one window.
 
@@ -209,7 +210,7 @@ class Grid:
         error = error.reshape(shape).sum((1, 3)).reshape(-1, 4)
         shares = np.sqrt(error[:, :3].sum(axis=1) + 1e-6) * (error[:, 3] > 0)
         # No window gets a crowd: the others' batches would wait for it.
-        shares = np.minimum(shares, 2.5 * shares.mean())
+        shares = np.minimum(shares, _CROWD * shares.mean())
         return largest_remainder(shares, num_strokes)
 
     def homes(self, actions):

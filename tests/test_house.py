@@ -31,6 +31,7 @@ LEVELS = [
         *("store",),
     },
     {"painting"},
+    {"session"},
     {"painter", "training"},
     {"report", "paint_command"},
     {"cli"},
