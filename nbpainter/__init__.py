@@ -75,8 +75,9 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = (
     *_HOMES,
     *("dabs", "field", "libmypaint", "plotting", "stroke_file", "windows"),
-    *("devices", "episode_files", "pixels", "rows"),
+    *("devices", "episode_files", "pixels", "rows", "budget", "descent"),
     *("exports", "player", "sheets", "stroke_layers", "svg"),
+    *("paint_command", "palettes", "placing", "session"),
 )
 
 __all__ = sorted([*_HOME, "plotting"])

@@ -14,9 +14,8 @@ import sys
 import threading
 
 import nbpainter
-from nbpainter.config import PaintConfig
-from nbpainter.errors import DataError, NBPainterError
-from nbpainter.files import make_folder
+from nbpainter.errors import NBPainterError
+from nbpainter.paint_command import add_paint_command
 
 
 def build_parser():
@@ -29,26 +28,7 @@ def build_parser():
         dest="command", required=True, metavar="COMMAND"
     )
 
-    paint = commands.add_parser("paint", help="paint a photograph")
-    paint.add_argument("photo", metavar="PHOTO", help="a picture file")
-    paint.add_argument("--strokes", type=int, metavar="N", default=400)
-    paint.add_argument(
-        "--size", type=int, metavar="PX", default=512, help="longer side"
-    )
-    paint.add_argument(
-        "--seconds", type=float, metavar="S", help="stop after about so long"
-    )
-    paint.add_argument("--seed", type=int, metavar="S", default=0)
-    paint.add_argument("--brush", metavar="NAME", default="dry_brush")
-    paint.add_argument("--out", metavar="DIR", default="painting")
-    paint.add_argument(
-        "--export",
-        nargs="+",
-        metavar="ENDING",
-        default=[],
-        help="leave more files: svg html webp mp4 pdf",
-    )
-    paint.set_defaults(run=_paint)
+    add_paint_command(commands)
 
     replay = commands.add_parser(
         "replay", help="draw a painting's strokes with the real MyPaint engine"
@@ -156,50 +136,6 @@ def build_parser():
     return parser
 
 
-def _paint(arguments):
-    if not os.path.exists(arguments.photo):
-        raise DataError(
-            f"There is no photograph {arguments.photo}. Check the path."
-        )
-    if arguments.brush != "dry_brush":
-        raise DataError(
-            f"There is no trained generator for the brush {arguments.brush!r}."
-            " There is one for: dry_brush."
-        )
-    names = [f"painting.{end.lstrip('.')}" for end in arguments.export]
-    for name in names:
-        nbpainter.exports.check_export(name)
-    nbpainter.load_photo(arguments.photo, arguments.size)  # Before a folder.
-    folder = make_folder(arguments.out)
-    painting = nbpainter.paint(
-        arguments.photo,
-        num_strokes=arguments.strokes,
-        size=arguments.size,
-        seed=arguments.seed,
-        num_steps=PaintConfig().num_steps,
-        seconds=arguments.seconds,
-    )
-    painting.save(folder / "painting.json")
-    painting.save_image(folder / "painting.png")
-    painting.save_animation(
-        folder / "painting.gif", size=min(512, arguments.size)
-    )
-    written = ["painting.png", "painting.gif", "painting.json"]
-    if nbpainter.libmypaint.is_available():
-        nbpainter.pictures.save_picture(
-            painting.replay(), folder / "mypaint.png"
-        )
-        written.append("mypaint.png")
-    for name in names:
-        painting.export(folder / name)
-        written.append(name)
-    figures = painting.figures
-    print(
-        f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
-        f"{figures['seconds']:.0f} s. In {folder}: {', '.join(written)}."
-    )
-
-
 def _replay(arguments):
     painting = nbpainter.Painting.load(arguments.painting)
     picture = painting.replay(arguments.size)
@@ -285,7 +221,7 @@ def main(arguments=None):
         arguments: list of str. Default: the command line's.
 
     Returns:
-        0, or 2 after a sentence on standard error.
+        0; 2 after a sentence on standard error; 130 after Ctrl-C.
     """
     if sys.stdout is None:  # Closed by the caller; Keras needs one.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
@@ -294,7 +230,7 @@ def main(arguments=None):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = build_parser().parse_args(arguments)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except NBPainterError as error:
         problem = str(error)
     except MemoryError:
@@ -306,8 +242,6 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("\nnbpainter: stopped.", file=sys.stderr)
         return 130
-    else:
-        return 0
     print(f"\nnbpainter: {problem}", file=sys.stderr)
     return 2
 

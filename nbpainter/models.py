@@ -6,6 +6,7 @@ geometry from pixels.
 """
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from nbpainter.actions import ACTION_NAMES, COLOR_COLUMNS, WINDOW_SIZE
@@ -14,6 +15,7 @@ from nbpainter.field import StrokeField
 from nbpainter.losses import laplacian
 
 _LOG_FLOOR = 1e-3  # Densities below do not show in an opacity of 8 bits.
+_FAINT = 1e-4  # Opacities are kept so far from 0 and 1 to have logits.
 
 
 class StrokeGenerator(keras.Model):
@@ -39,6 +41,24 @@ class StrokeGenerator(keras.Model):
             A float tensor `(batch, size, size)` in `[0, 1]`.
         """
         raise NotImplementedError
+
+    def sketch(self, actions, size, nodes):
+        """Compute the calm stroke quickly and roughly, to optimise it.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            size: int tensor of no dimension, side in pixels.
+            nodes: see `curve_nodes`.
+
+        Returns:
+            A float tensor `(batch, size * size)`, logits of the opacity.
+        """
+        opacity = tf.clip_by_value(self.opacity(actions), _FAINT, 1 - _FAINT)
+        opacity = tf.image.resize(
+            opacity[..., None], [size, size], antialias=True
+        )
+        opacity = tf.reshape(opacity, [tf.shape(actions)[0], size * size])
+        return tf.math.log(opacity) - tf.math.log(1 - opacity)
 
     def call(self, actions, size=WINDOW_SIZE, noise=None):
         """Draw strokes.
@@ -92,6 +112,19 @@ class FieldGenerator(StrokeGenerator):
         for layer in self.hidden:
             features = layer(features)
         return ops.sigmoid(self.logit(features)[..., 0])
+
+    def sketch(self, actions, size, nodes):
+        maps = self.field.sketch(actions, size, nodes)
+        # Features first: long rows are quicker to multiply with than short.
+        features = tf.reshape(
+            tf.math.log(maps + _LOG_FLOOR), [self.field.num_maps, -1]
+        )
+        for layer in [*self.hidden, self.logit]:
+            features = tf.matmul(layer.kernel, features, transpose_a=True)
+            features += layer.bias[:, None]
+            if layer is not self.logit:
+                features = tf.nn.relu(features)
+        return tf.reshape(features, [tf.shape(actions)[0], size * size])
 
 
 class FullyConnectedGenerator(StrokeGenerator):

@@ -69,6 +69,8 @@ class Painting:
             keeps only the name `"custom"`).
         background: str, `"#rrggbb"`. Default white.
         seed: int, of the run.
+        palette: list of `"#rrggbb"`, the only colours of its strokes.
+            Default: any colours.
         figures: dict of numbers: what is known of the run.
     """
 
@@ -79,6 +81,7 @@ class Painting:
     generator: object = "generator_gan"
     background: str = "#ffffff"
     seed: int = 0
+    palette: list = dataclasses.field(default_factory=list)
     figures: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -218,6 +221,22 @@ class Painting:
         head, actions = read_strokes(path)
         return cls(actions, **head)
 
+    def growing(self, size=None):
+        """Draw the strokes in turn, as `render` does.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+
+        Yields:
+            The canvas, the same array each time, not yet limited to
+            `[0, 1]`; and how many strokes are finished.
+        """
+        canvas, model = self.blank(size), as_model(self.generator)
+        for finished in lay_in_turn(
+            canvas, self.actions, model, self._draw_seed(model)
+        ):
+            yield canvas, finished
+
     def frames(self, num_frames=75, size=None):
         """Yield the canvas while it is painted, from empty to finished.
 
@@ -229,15 +248,11 @@ class Painting:
             Float32 arrays `(height, width, 3)`; the last is the `render`.
         """
         num_frames = check_count("num_frames", num_frames, 2, 10_000)
-        canvas = self.blank(size)
-        yield canvas.copy()
+        yield self.blank(size)
         stops = np.linspace(0, len(self), num_frames).round()
         stops = iter(np.unique(stops[1:].astype(int)).tolist())
         stop = next(stops)
-        model = as_model(self.generator)
-        for finished in lay_in_turn(
-            canvas, self.actions, model, self._draw_seed(model)
-        ):
+        for canvas, finished in self.growing(size):
             if finished >= stop:
                 yield np.clip(canvas, 0, 1)
                 stop = next((s for s in stops if s > finished), None)

@@ -28,9 +28,12 @@ VERSION = 1
 
 HEAD = (
     *("brush", "generator", "width", "height"),
-    *("background", "seed", "figures"),
+    *("background", "seed", "palette", "figures"),
 )
 """Fields of the head, besides format and version."""
+
+ENDED = ("strokes", "seconds", "interrupt")
+"""What ended a painting: it had its strokes, time was up, or Ctrl-C."""
 
 
 def write_strokes(path, head, actions):
@@ -85,7 +88,8 @@ def read_strokes(path):
         "height": fields.integer("height", 1, MAX_SIZE),
         "background": fields.color("background"),
         "seed": fields.integer("seed", 0, 2**32 - 1),
-        "figures": fields.of_type("figures", dict, "an object"),
+        "palette": fields.colors("palette"),
+        "figures": fields.figures("figures"),
     }
     actions = []
     for index, stroke in enumerate(fields.of_type("strokes", list, "a list")):
@@ -94,7 +98,9 @@ def read_strokes(path):
             fields.numbers(name, 2, -2, 3)
         fields.number("radius", 1e-6, 1)
         fields.numbers("pressure", 2, 0, 1)
-        fields.color("color")
+        color = fields.color("color")
+        if head["palette"] and color not in head["palette"]:
+            fields.fail("needs a colour of the palette as 'color'", color)
         actions.append(_to_action(stroke))
     return head, np.array(actions, "float32").reshape(-1, len(ACTION_INDEX))
 
@@ -146,9 +152,10 @@ class _Fields:
     def __init__(self, path, content, place):
         self.path, self.content, self.place = path, content, place
         if not isinstance(content, dict):
-            self._fail("must be an object", content)
+            self.fail("must be an object", content)
 
-    def _fail(self, problem, value):
+    def fail(self, problem, value):
+        """Say what is wrong with a value."""
         received = json.dumps(value)
         received = received if len(received) < 60 else received[:57] + "..."
         raise DataError(
@@ -166,13 +173,13 @@ class _Fields:
     def of_type(self, name, kind, description):
         value = self._get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
-            self._fail(f"needs {description} as {name!r}", value)
+            self.fail(f"needs {description} as {name!r}", value)
         return value
 
     def one_of(self, name, choices):
         value = self._get(name)
         if value not in choices:
-            self._fail(f"needs {choices[0]!r} as {name!r}", value)
+            self.fail(f"needs {choices[0]!r} as {name!r}", value)
 
     def text(self, name):
         return self.of_type(name, str, "a text")
@@ -180,7 +187,7 @@ class _Fields:
     def integer(self, name, low, high):
         value = self.of_type(name, int, "a whole number")
         if not low <= value <= high:
-            self._fail(f"needs {name!r} from {low} to {high}", value)
+            self.fail(f"needs {name!r} from {low} to {high}", value)
         return value
 
     def _in_range(self, value, low, high):
@@ -190,9 +197,7 @@ class _Fields:
     def number(self, name, low, high):
         value = self._get(name)
         if not self._in_range(value, low, high):
-            self._fail(
-                f"needs a number from {low} to {high} as {name!r}", value
-            )
+            self.fail(f"needs a number from {low} to {high} as {name!r}", value)
 
     def numbers(self, name, count, low, high):
         values = self._get(name)
@@ -201,18 +206,60 @@ class _Fields:
             or len(values) != count
             or not all(self._in_range(value, low, high) for value in values)
         ):
-            self._fail(
+            self.fail(
                 f"needs {count} numbers from {low} to {high} as {name!r}",
                 values,
             )
 
     def color(self, name):
-        value = self.text(name)
+        return self._as_color(name, self.text(name))
+
+    def _as_color(self, name, value):
         try:
             right = len(value) == 7 and value[0] == "#"
             right = right and len(color_of(value)) == 3
-        except ValueError:
+        except (TypeError, ValueError):
             right = False
         if not right:
-            self._fail(f"needs a colour '#rrggbb' as {name!r}", value)
-        return value
+            self.fail(f"needs a colour '#rrggbb' as {name!r}", value)
+        return value.lower()
+
+    def colors(self, name):
+        # Paintings of any colours, and older files, have no palette.
+        if name not in self.content:
+            return []
+        values = self.of_type(name, list, "a list")
+        return [self._as_color(name, value) for value in values]
+
+    def figures(self, name):
+        """Figures of the run: those that are known must be right."""
+        values = self.of_type(name, dict, "an object")
+        fields = _Fields(self.path, values, f"{self.place}'s {name!r}")
+        for known, low, high in (
+            ("num_strokes", 0, 10**9),
+            ("planned", 1, 10**9),
+        ):
+            if known in values:
+                fields.integer(known, low, high)
+        for known, low, high in (
+            ("psnr", -1000, 1000),
+            ("seconds", 0, 10**9),
+        ):
+            if known in values:
+                fields.number(known, low, high)
+        if "ended" in values:
+            fields.one_of("ended", ENDED)
+        for row in (
+            fields.of_type("curve", list, "a list")
+            if ("curve" in values)
+            else []
+        ):
+            if (
+                not isinstance(row, list)
+                or len(row) != 3
+                or not all(self._in_range(n, -1000, 10**9) for n in row)
+            ):
+                fields.fail(
+                    "needs rows of strokes, seconds and psnr as 'curve'", row
+                )
+        return values

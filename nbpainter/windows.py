@@ -2,18 +2,24 @@
 
 import numpy as np
 
-from nbpainter.actions import move_actions
+from nbpainter.actions import (
+    ACTION_INDEX,
+    X_COLUMNS,
+    Y_COLUMNS,
+    move_actions,
+)
 from nbpainter.pictures import resize
-
-COARSE = 16
-"""Side in pixels that every window is first painted at."""
 
 MAX_BATCH = 512
 """Strokes that are optimised together, at most."""
 
+COARSE = 16
 _FINE = 2 * COARSE  # Side of a window of a fine level.
 _MARGIN = 1 / 8  # Of a window's side, around its core.
 _STROKES_PER_WINDOW = 24
+_ROUNDED = 1e-4  # Strokes of a file are so far from what was painted.
+_CROWD = 2.5  # Strokes of a window over the mean, at most.
+_COMPLETE = 0.9  # Share of its strokes that finishes a level.
 _WHOLE = 60  # So few strokes are painted in one window.
 
 
@@ -55,6 +61,39 @@ def plan_levels(num_strokes, height, width):
         cells.append(2 * cells[-1])
 
 
+def next_level(num_strokes, num_painted, height, width):
+    """Say what to paint after so many strokes of a painting.
+
+    A painting that was stopped goes on where it was, whatever it was planned
+    for: the strokes that it has count from the coarse end of the plan.
+
+    Args:
+        num_strokes: int, of the finished painting.
+        num_painted: int, strokes that are there.
+        height: int, of the picture.
+        width: int.
+
+    Returns:
+        A tuple: windows along the longer side, strokes of the level, and how
+        many of these are there. The last level takes all that are missing.
+
+    Example:
+
+    >>> next_level(500, 100, 256, 256)
+    (3, 95, 76)
+    """
+    levels = plan_levels(num_strokes, height, width)
+    before = 0
+    for cells, strokes in levels[:-1]:
+        there = max(0, num_painted - before)
+        # A few that were dropped are better spent on a finer level.
+        if there < _COMPLETE * strokes:
+            return cells, strokes, there
+        before += strokes
+    there = max(0, num_painted - before)
+    return levels[-1][0], num_strokes - num_painted + there, there
+
+
 def largest_remainder(shares, total):
     """Split a whole number in proportion, into whole numbers.
 
@@ -83,9 +122,11 @@ class Grid:
     Args:
         target: float32 array `(height, width, 3)`, the photograph.
         cells: int, windows along the longer side.
+        outside: float32 array `(height, width, 1)`, 1 where no paint shall
+            be, 0 elsewhere. Default: paint may be everywhere.
     """
 
-    def __init__(self, target, cells):
+    def __init__(self, target, cells, outside=None):
         height, width = target.shape[:2]
         longer = max(height, width)
         # Windows of more pixels than the photograph has show nothing new.
@@ -103,6 +144,9 @@ class Grid:
         self.target = self._padded(target, 0.0)
         inside = np.ones((self.height, self.width, 1), "float32")
         self.mask = self._padded(inside, 0.0)
+        self.outside = 0 * self.mask
+        if outside is not None:
+            self.outside = self._padded(outside, 0.0)
 
     def _padded(self, picture, fill):
         """The picture at the grid's resolution, with all windows' margins."""
@@ -133,11 +177,12 @@ class Grid:
             batch: int array `(batch,)`, numbers of windows.
 
         Returns:
-            Three float32 arrays `(batch, side, side, channels)`: photograph,
-            canvas, and a mask that is 0 outside the picture; and the margin,
-            a fraction of the side.
+            Four float32 arrays `(batch, side, side, channels)`: photograph,
+            canvas, a mask that is 0 outside the picture, and one that is 1
+            where no paint shall be; and the margin, a fraction of the side.
         """
         tops, lefts = self._corners(batch)
+        pictures = self.target, self._padded(canvas, 1.0)
         cut = [
             np.stack(
                 [
@@ -145,7 +190,7 @@ class Grid:
                     for top, left in zip(tops, lefts)
                 ]
             )
-            for picture in (self.target, self._padded(canvas, 1.0), self.mask)
+            for picture in (*pictures, self.mask, self.outside)
         ]
         return *cut, self.margin / self.side
 
@@ -155,16 +200,59 @@ class Grid:
         Returns:
             An int array `(rows * columns,)` that sums to `num_strokes`.
         """
-        error = self.mask * (self.target - self._padded(canvas, 1.0)) ** 2
-        error = error.sum(axis=-1)[
+        error = (self.target - self._padded(canvas, 1.0)) ** 2
+        paintable = self.mask * (1 - self.outside)
+        error = np.concatenate([paintable * error, paintable], axis=-1)[
             self.margin : self.margin + self.rows * self.core,
             self.margin : self.margin + self.columns * self.core,
         ]
-        error = error.reshape(self.rows, self.core, self.columns, self.core)
-        shares = np.sqrt(error.sum((1, 3)).ravel() + 1e-6)
+        shape = (self.rows, self.core, self.columns, self.core, 4)
+        error = error.reshape(shape).sum((1, 3)).reshape(-1, 4)
+        shares = np.sqrt(error[:, :3].sum(axis=1) + 1e-6) * (error[:, 3] > 0)
         # No window gets a crowd: the others' batches would wait for it.
-        shares = np.minimum(shares, 2.5 * shares.mean())
+        shares = np.minimum(shares, _CROWD * shares.mean())
         return largest_remainder(shares, num_strokes)
+
+    def homes(self, actions):
+        """Say which window the middle of each stroke lies in.
+
+        Args:
+            actions: float32 array `(n, 12)`, relative to the picture.
+
+        Returns:
+            An int array `(n,)`, numbers of windows.
+        """
+        column, row = (
+            (actions[:, ACTION_INDEX[name]] * self.unit // self.core)
+            .astype(int)
+            .clip(0, most - 1)
+            for name, most in (
+                ("control_x", self.columns),
+                ("control_y", self.rows),
+            )
+        )
+        return row * self.columns + column
+
+    def to_windows(self, actions, homes):
+        """Rewrite actions of the picture for windows: undo `to_picture`.
+
+        Args:
+            actions: float32 array `(n, 12)`, relative to the picture.
+            homes: int array `(n,)`, the window of each stroke.
+
+        Returns:
+            A float32 array `(n, 12)`, and a bool array `(n,)`: which strokes
+            the window could have painted.
+        """
+        top, left = self._corners(homes)
+        origin = np.stack([left, top], axis=-1) - self.margin
+        moved = move_actions(
+            actions, -origin / self.side, np.float32(self.unit / self.side)
+        )
+        low = np.zeros(moved.shape[1], "float32")
+        low[X_COLUMNS + Y_COLUMNS] = self.margin / self.side
+        inside = (moved > low - _ROUNDED) & (moved < 1 - low + _ROUNDED)
+        return moved, inside.all(axis=1)
 
     def batches(self, counts):
         """Yield the windows to paint together, class after class.
@@ -184,16 +272,16 @@ class Grid:
                 most = max(1, MAX_BATCH // counts[batch].max())
                 yield from np.split(batch, range(most, len(batch), most))
 
-    def to_picture(self, actions, batch, counts):
+    def to_picture(self, actions, batch, chosen):
         """Rewrite windows' actions for the picture, large strokes first.
 
         Args:
             actions: float32 array `(batch, strokes, 12)`.
             batch: int array `(batch,)`, numbers of windows.
-            counts: int array `(batch,)`, how many strokes of each count.
+            chosen: bool array `(batch, strokes)`, which strokes count.
 
         Returns:
-            A float32 array `(sum(counts), 12)`.
+            A float32 array `(number of chosen strokes, 12)`.
         """
         top, left = self._corners(batch)
         origin = np.stack([left, top], axis=-1) - self.margin
@@ -201,6 +289,7 @@ class Grid:
             actions, origin[:, None] / self.unit, self.side / self.unit
         )
         # Windows take turns, so that the picture grows evenly.
-        turn = np.arange(actions.shape[1]) / counts[:, None]
-        order = np.argsort(turn, axis=None, kind="stable")
-        return moved.reshape(-1, moved.shape[-1])[order][: counts.sum()]
+        counts = chosen.sum(axis=1, keepdims=True)
+        turn = np.cumsum(chosen, axis=1) / np.maximum(counts, 1)
+        order = np.argsort(turn[chosen], kind="stable")
+        return moved[chosen][order]

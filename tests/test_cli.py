@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,79 @@ def test_paint_leaves_what_it_promises(photo, tmp_path, capsys):
     with Image.open(out / "painting.png") as image:
         assert image.size == (40, 30)
     assert "3 strokes" in capsys.readouterr().out
+
+
+def test_one_broken_photograph_does_not_stop_the_others(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "c.jpg"):
+        Image.new("RGB", (30, 20), "olive").save(folder / name)
+    (folder / "b.jpg").write_text("no picture")
+    (folder / "notes.txt").write_text("no photograph")
+    other = tmp_path / "a.png"
+    Image.new("RGB", (20, 20), "navy").save(other)
+    out = tmp_path / "out"
+    arguments = ["paint", str(folder), str(other), str(tmp_path / "gone.png")]
+    arguments += ["--strokes", "2", "--size", "32", "--out", str(out)]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "b.jpg" in error
+    assert "gone.png" in error
+    assert "2 of 5" in error
+    found = {path.parent.name for path in out.glob("*/painting.json")}
+    assert found == {"a", "a-2", "c"}
+
+
+def test_paint_with_choices_and_go_on(photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["paint", photo, "--size", "40", "--out", str(out)]
+    choices = ["--palette", "#008080,#ffffff", "--background", "#102030"]
+    assert cli.main([*arguments, "--strokes", "3", *choices]) == 0
+    strokes = str(out / "painting.json")
+    more = ["paint", photo, "--resume", strokes, "--strokes", "5"]
+    assert cli.main([*more, "--out", str(out)]) == 0
+    painting = nbpainter.Painting.load(strokes)
+    assert len(painting) == 5
+    assert painting.palette == ["#008080", "#ffffff"]
+    assert painting.background == "#102030"
+    assert painting.width == 40
+    for option, value in (
+        ("--palette", "0"),
+        ("--palette", "red"),
+        ("--background", "red"),
+        ("--mask", "nosuch.png"),
+        ("--resume", "nosuch.json"),
+    ):
+        assert value in _fails(capsys, *arguments, option, value)
+    assert "alone" in _fails(capsys, "paint", photo, *more[1:])
+    assert "seed" in _fails(capsys, *more, "--seed", 7)
+    (tmp_path / "empty").mkdir()
+    assert "empty" in _fails(capsys, "paint", tmp_path / "empty")
+
+
+def test_ctrl_c_saves_the_painting(tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((200, 150), 90).save(photo)
+    command = ["paint", str(photo), "--strokes", "5000", "--size", "200"]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "nbpainter.cli", *command],
+        cwd=tmp_path,
+        env={**os.environ, "NBPAINTER_SMOKE_TEST": "1"},
+        stdout=subprocess.PIPE,
+    )
+    shown = b""
+    while b"psnr" not in shown:
+        part = os.read(process.stdout.fileno(), 1000)
+        assert part, shown
+        shown += part
+    process.send_signal(signal.SIGINT)
+    shown += process.communicate(timeout=120)[0]
+    assert process.returncode == 130
+    assert b"painting.gif" in shown
+    painting = nbpainter.Painting.load(tmp_path / "painting/painting.json")
+    assert 0 < len(painting) < 5000
+    assert painting.figures["ended"] == "interrupt"
+    assert (tmp_path / "painting/painting.png").exists()
 
 
 @pytest.mark.engine

@@ -21,11 +21,11 @@ LEVELS = [
     {
         *("mypaint", "field", "dabs", "losses", "canvas", "pictures"),
         *("callbacks", "stroke_file", "devices", "episode_files"),
-        *("pixels", "rows"),
+        *("pixels", "rows", "budget", "placing"),
     },
     {
         *("episodes", "models", "rendering", "gan", "plotting", "windows"),
-        *("download", "player", "svg"),
+        *("download", "descent", "palettes", "player", "svg"),
     },
     {
         *("drawing", "judging", "measures", "weights", "inspection"),
@@ -33,8 +33,9 @@ LEVELS = [
     },
     {"exports"},
     {"painting"},
+    {"session"},
     {"painter", "training"},
-    {"report"},
+    {"report", "paint_command"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -1,9 +1,13 @@
+import signal
+import threading
+
 import numpy as np
 import pytest
 from skimage import data
 
 import nbpainter
 from nbpainter import windows
+from nbpainter.actions import COLOR_COLUMNS, X_COLUMNS, Y_COLUMNS
 from nbpainter.errors import DataError
 
 QUICK = {"num_steps": 20, "verbose": 0}
@@ -35,12 +39,42 @@ def test_windows_show_photograph_and_mask():
     target = np.random.default_rng(0).random((90, 60, 3)).astype("float32")
     grid = windows.Grid(target, 3)
     batch = np.arange(grid.rows * grid.columns)
-    photo, _, mask, margin = grid.windows(0 * target, batch)
+    photo, _, mask, outside, margin = grid.windows(0 * target, batch)
     assert photo.shape[1:] == (grid.side, grid.side, 3)
     assert margin == grid.margin / grid.side
     low, high = grid.margin, grid.margin + grid.core
     inside = mask[:, low:high, low:high].sum()
     assert inside == grid.height * grid.width
+    assert not outside.any()
+
+
+def test_windows_take_up_the_strokes_that_they_painted():
+    grid = windows.Grid(np.ones((90, 60, 3), "float32"), 3)
+    batch = np.arange(grid.rows * grid.columns)
+    low = grid.margin / grid.side
+    random = nbpainter.random_actions(len(batch), seed=2)
+    for names in (X_COLUMNS, Y_COLUMNS):
+        random[:, names] = low + (1 - 2 * low) * random[:, names]
+    chosen = np.ones((len(batch), 1), bool)
+    strokes = grid.to_picture(random[:, None], batch, chosen)
+    homes = grid.homes(strokes)
+    np.testing.assert_array_equal(homes, batch)
+    again, able = grid.to_windows(strokes, homes)
+    assert able.all()
+    np.testing.assert_allclose(again, random, atol=1e-5)
+    assert not grid.to_windows(strokes, np.roll(homes, 1))[1].any()
+
+
+@pytest.mark.parametrize("num_painted", [0, 20, 24, 100, 450, 499])
+def test_the_next_level_finishes_the_painting(num_painted):
+    painted, levels = num_painted, 0
+    while painted < 500:
+        _, strokes, there = windows.next_level(500, painted, 256, 256)
+        assert strokes > there >= 0
+        painted += strokes - there
+        levels += 1
+    assert painted == 500
+    assert levels <= 3
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (48, 64), (64, 30)])
@@ -110,6 +144,154 @@ def test_it_stops_in_time_with_what_is_there():
     painting = nbpainter.paint(photo, 300, size=96, seconds=0.01, **QUICK)
     assert 0 < len(painting) < 300
     assert painting.figures["num_strokes"] == len(painting)
+
+
+def test_seconds_alone_decide_how_many_strokes():
+    photo = data.rocket()
+    painting = nbpainter.paint(photo, size=64, seconds=4, **QUICK)
+    assert len(painting) > 1
+    assert painting.figures["ended"] == "seconds"
+    assert painting.figures["seconds"] < 30
+
+
+def test_the_curve_ends_where_the_painting_does():
+    painting = nbpainter.paint(data.coffee(), 80, size=96, **QUICK)
+    curve = painting.figures["curve"]
+    assert curve[-1][0] == 80
+    assert curve[-1][2] == painting.figures["psnr"]
+    assert curve == sorted(curve)
+    target = nbpainter.load_photo(data.coffee(), 96)
+    count, _, decibels = curve[0]
+    part = nbpainter.Painting(painting.actions[:count], *target.shape[1::-1])
+    assert decibels == pytest.approx(
+        float(nbpainter.psnr(part.canvas, target)), abs=0.002
+    )
+
+
+def test_a_painting_that_was_stopped_ends_like_one_in_one_go(tmp_path):
+    photo = data.astronaut()
+    whole = nbpainter.paint(photo, 90, size=96, **QUICK)
+    count = whole.figures["curve"][-3][0]
+    part = nbpainter.Painting(whole.actions[:count], 96, 96)
+    part.save(tmp_path / "painting.json")
+    resumed = nbpainter.paint(
+        photo, 90, resume=tmp_path / "painting.json", **QUICK
+    )
+    assert len(resumed) == 90
+    np.testing.assert_array_equal(
+        resumed.actions[:count], whole.actions[:count]
+    )
+    assert abs(resumed.figures["psnr"] - whole.figures["psnr"]) < 0.3
+
+
+def test_more_strokes_on_a_finished_painting_are_as_good():
+    photo = data.astronaut()
+    whole = nbpainter.paint(photo, 120, size=96, **QUICK)
+    part = nbpainter.paint(photo, 60, size=96, **QUICK)
+    resumed = nbpainter.paint(photo, 120, resume=part, **QUICK)
+    assert len(resumed) == 120
+    larger = nbpainter.paint(photo, 60, size=120, resume=part, **QUICK)
+    assert larger.canvas.shape == (120, 120, 3)
+    np.testing.assert_array_equal(larger.actions, part.actions)
+    assert resumed.figures["psnr"] > whole.figures["psnr"] - 0.5
+    assert (
+        resumed.figures["curve"][: len(part.figures["curve"])]
+        == (part.figures["curve"])
+    )
+
+
+def test_ctrl_c_ends_with_what_is_there():
+    painting = nbpainter.paint(data.rocket(), 60, size=64, **QUICK)
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    before = signal.getsignal(signal.SIGINT)
+    timer.start()
+    stopped = nbpainter.paint(
+        data.rocket(), 3000, resume=painting, num_steps=60, verbose=0
+    )
+    assert 60 <= len(stopped) < 3000
+    assert stopped.figures["ended"] == "interrupt"
+    assert stopped.figures["planned"] == 3000
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_photograph_cannot_be_resumed():
+    painting = nbpainter.paint(data.rocket(), 20, size=48, **QUICK)
+    with pytest.raises(DataError, match="another photograph"):
+        nbpainter.paint(data.astronaut(), 30, resume=painting, **QUICK)
+    turned = np.rot90(data.rocket())
+    with pytest.raises(DataError, match="another photograph"):
+        nbpainter.paint(turned, 30, resume=painting, **QUICK)
+    with pytest.raises(DataError, match="palette"):
+        nbpainter.paint(data.rocket(), 30, resume=painting, palette=4, **QUICK)
+
+
+@pytest.mark.parametrize("palette", [5, ["#102030", "#c0a080", "#ffffff"]])
+def test_every_stroke_has_a_colour_of_the_palette(palette, tmp_path):
+    painting = nbpainter.paint(
+        data.coffee(), 30, size=64, palette=palette, **QUICK
+    )
+    painting.save(tmp_path / "painting.json")
+    again = nbpainter.Painting.load(tmp_path / "painting.json")
+    assert again.palette == painting.palette
+    assert len(again.palette) == (5 if palette == 5 else 3)
+    colors = np.rint(255 * again.actions[:, COLOR_COLUMNS]).astype("uint8")
+    used = {"#" + color.tobytes().hex() for color in colors}
+    assert used <= set(painting.palette)
+    assert len(used) > 1
+
+
+def test_colours_are_chosen_while_strokes_are_moved():
+    photo = data.coffee()
+    free = nbpainter.paint(photo, 40, size=64, num_steps=50, verbose=0)
+    chosen = nbpainter.paint(
+        photo, 40, size=64, num_steps=50, palette=4, verbose=0
+    )
+    assert chosen.figures["psnr"] > free.figures["psnr"] - 3
+    snapped = free.actions.copy()
+    palette = nbpainter.palettes.colors_of(chosen.palette)
+    distance = snapped[:, None, COLOR_COLUMNS] - palette
+    nearest = np.sum(distance**2, axis=-1).argmin(axis=1)
+    snapped[:, COLOR_COLUMNS] = palette[nearest]
+    snapped = nbpainter.Painting(snapped, free.width, free.height)
+    target = nbpainter.load_photo(photo, 64)
+    after = float(nbpainter.psnr(snapped.canvas, target))
+    assert chosen.figures["psnr"] > after
+
+
+def test_paint_stays_inside_the_mask():
+    mask = np.zeros((64, 64))
+    mask[16:48, 10:50] = 1
+    painting = nbpainter.paint(
+        data.astronaut(), 40, size=64, mask=mask, background="#203040", **QUICK
+    )
+    changed = np.abs(painting.canvas - painting.blank()).max(axis=-1)
+    assert changed[mask > 0].mean() > 0.15
+    assert changed[mask == 0].mean() < 0.01
+
+
+def test_large_strokes_come_first():
+    painting = nbpainter.paint(data.astronaut(), 50, size=64, **QUICK)
+    size = painting.actions[:, nbpainter.ACTION_INDEX["size"]]
+    assert np.corrcoef(size, np.arange(len(size)))[0, 1] < -0.5
+
+
+def test_bad_choices_are_named():
+    photo = np.ones((8, 8, 3))
+    for name, value, received in (
+        ("palette", 0, "0"),
+        ("palette", 1000, "1000"),
+        ("palette", ["red"], "red"),
+        ("palette", [], "0"),
+        ("palette", [7], "7"),
+        ("background", "white", "white"),
+        ("background", "#12345g", "#12345g"),
+        ("mask", np.zeros((8, 8)), "nowhere"),
+        ("mask", np.ones((8, 4)), "256 x 512"),
+        ("resume", "nosuch.json", "nosuch.json"),
+    ):
+        with pytest.raises(DataError) as caught:
+            nbpainter.paint(photo, 2, **{"verbose": 0, name: value})
+        assert received in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,15 @@ def test_the_animation_is_written(painting, tmp_path):
         assert image.size == (60, 45)
 
 
+def test_a_file_without_palette_is_of_any_colours(painting, tmp_path):
+    path = tmp_path / "painting.json"
+    painting.save(path)
+    content = json.loads(path.read_text())
+    del content["palette"]
+    path.write_text(json.dumps(content))
+    assert nbpainter.Painting.load(path).palette == []
+
+
 def _changes():
     def stroke(**fields):
         return lambda content: content["strokes"][0].update(fields)
@@ -158,6 +167,17 @@ def _changes():
     yield "width", head(width=10**6)
     yield "pressure", stroke(pressure=[0.5, 1.5])
     yield "color", stroke(color="#12345g")
+    yield "palette", head(palette="#000000")
+    yield "palette", head(palette=["black"])
+    yield "palette", head(palette=[7])
+    yield "color", head(palette=["#000000"])
+    yield "figures", head(figures=[])
+    yield "psnr", head(figures={"psnr": "high"})
+    yield "planned", head(figures={"planned": 2.5})
+    yield "ended", head(figures={"ended": "never"})
+    yield "curve", head(figures={"curve": 5})
+    yield "curve", head(figures={"curve": [[1, 2]]})
+    yield "curve", head(figures={"curve": [[1, 2, "x"]]})
     yield "stroke 1", lambda content: content["strokes"].insert(1, 7)
 
 
