@@ -22,6 +22,7 @@ from nbpainter.checks import check_count, check_size
 from nbpainter.errors import DataError
 
 _BATCH = 64
+_FEW_BLOCKS = 128
 _BLOCK = 64  # Pixels that are drawn at once,
 _MARGIN = 2  # with so many more around them, to interpolate in.
 _DRAWN = _BLOCK + 2 * _MARGIN
@@ -87,8 +88,15 @@ def _noise(generator, seed, stroke):
     return random.standard_normal(generator.noise_shape, "float32")
 
 
+def _block_drawer(generator, noisy, num_blocks):
+    """What draws blocks; few are drawn before a drawer would be compiled."""
+    if num_blocks > _FEW_BLOCKS:
+        return _compiled_drawer(generator, noisy)
+    return lambda actions, noise=None: generator.opacity(actions, _DRAWN, noise)
+
+
 @functools.lru_cache(maxsize=8)
-def _block_drawer(generator, noisy):
+def _compiled_drawer(generator, noisy):
     """Compile the drawing of blocks, once per generator."""
     signature = [tf.TensorSpec((None, len(ACTION_INDEX)))]
     if noisy:
@@ -176,7 +184,7 @@ def lay_in_turn(canvas, actions, generator, seed=None):
     height, width = canvas.shape[:2]
     unit = max(height, width)
     blocks = _cut_blocks(actions, height, width)
-    draw_blocks = _block_drawer(generator, seed is not None)
+    draw_blocks = _block_drawer(generator, seed is not None, len(blocks))
     colors = actions[:, COLOR_COLUMNS]
     at_once = _BATCH if seed is None else _BATCH // 4
     finished = 0

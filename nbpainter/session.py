@@ -38,7 +38,7 @@ _STAGES = (
     (64, 0.15, 0.6),
 )
 # One window alone is cheap, and all others build on it: times the steps.
-_ALONE = 2.7
+_ALONE = 2.3
 _WORTHLESS = 0.05  # Merit over the mean; such strokes start again elsewhere.
 _SMALL = 0.4  # Component `size` of strokes that start again, on top.
 _OTHER_PHOTO = 3.0  # Decibels that a painting may lack of what it had.
