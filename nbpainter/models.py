@@ -8,12 +8,19 @@ geometry from pixels.
 import keras
 from keras import layers, ops
 
-from nbpainter.actions import ACTION_NAMES, COLOR_COLUMNS, WINDOW_SIZE
+from nbpainter.actions import (
+    ACTION_INDEX,
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    WINDOW_SIZE,
+)
+from nbpainter.brush_field import BrushField
 from nbpainter.dabs import NOISE_CHANNELS, DabField
 from nbpainter.field import StrokeField
 from nbpainter.losses import laplacian
 
 _LOG_FLOOR = 1e-3  # Densities below do not show in an opacity of 8 bits.
+_FAINT = 1e-4  # The same for a brush whose paint ends at an edge.
 
 
 class StrokeGenerator(keras.Model):
@@ -66,9 +73,9 @@ class FieldGenerator(StrokeGenerator):
     `build_generator`.
     """
 
-    def __init__(self, num_points, num_maps, hidden_units, num_dabs):
+    def __init__(self, field, hidden_units, num_dabs):
         super().__init__(name="generator")
-        self.field = StrokeField(num_points, num_maps)
+        self.field = field
         self.hidden = [layers.Dense(n, "relu") for n in hidden_units]
         self.logit = layers.Dense(1)
         if num_dabs:
@@ -77,7 +84,7 @@ class FieldGenerator(StrokeGenerator):
 
     def build(self, input_shape):
         self.field.build(input_shape)
-        channels = self.field.num_maps
+        channels = self._num_features()
         for layer in [*self.hidden, self.logit]:
             layer.build((None, channels))
             channels = layer.units
@@ -88,10 +95,32 @@ class FieldGenerator(StrokeGenerator):
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         if noise is not None:
             return 1 - ops.exp(-self.dabs(actions, noise, size=size))
-        features = ops.log(self.field(actions, size=size) + _LOG_FLOOR)
+        features = self._features(actions, size)
         for layer in self.hidden:
             features = layer(features)
         return ops.sigmoid(self.logit(features)[..., 0])
+
+    def _num_features(self):
+        return self.field.num_maps
+
+    def _features(self, actions, size):
+        return ops.log(self.field(actions, size=size) + _LOG_FLOOR)
+
+
+class BrushGenerator(FieldGenerator):
+    """A generator for any brush. See `build_brush_generator`."""
+
+    def _num_features(self):
+        return self.field.num_maps + 1
+
+    def _features(self, actions, size):
+        maps = ops.log(self.field(actions, size=size) + _FAINT) / 3 + 1
+        # A hard edge is a pixel wide, however large the brush.
+        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
+        pixel = ops.minimum(1 / (radius * size), 1)[:, None, None, None]
+        return ops.concatenate(
+            [maps, pixel * ops.ones_like(maps[..., :1])], axis=-1
+        )
 
 
 class FullyConnectedGenerator(StrokeGenerator):
@@ -155,7 +184,45 @@ def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
     >>> build_generator().count_params()
     125
     """
-    generator = FieldGenerator(num_points, num_maps, hidden_units, num_dabs)
+    field = StrokeField(num_points, num_maps)
+    generator = FieldGenerator(field, hidden_units, num_dabs)
+    generator.build((None, len(ACTION_NAMES)))
+    return generator
+
+
+def build_brush_generator(
+    num_points=96,
+    num_maps=3,
+    num_nib=1,
+    nib_follows=False,
+    lags=False,
+    hidden_units=(12, 12),
+):
+    """Build a stroke generator for any MyPaint brush.
+
+    As `build_generator`, on a field that has curves of the pressure where
+    that has numbers, and can have a broad nib and a path that lags behind.
+    The 1x1 layers also see how large a pixel is in radii.
+
+    Args:
+        num_points: int, see `BrushField`.
+        num_maps: int, see `BrushField`.
+        num_nib: int, see `BrushField`.
+        nib_follows: bool, see `BrushField`.
+        lags: bool, see `BrushField`.
+        hidden_units: sequence of ints, widths of the 1x1 layers.
+
+    Returns:
+        A `keras.Model` as `build_generator` returns it. Its defaults have
+        0 weights.
+
+    Example:
+
+    >>> build_brush_generator().count_params()
+    0
+    """
+    field = BrushField(num_points, num_maps, num_nib, nib_follows, lags)
+    generator = BrushGenerator(field, hidden_units, 0)
     generator.build((None, len(ACTION_NAMES)))
     return generator
 

@@ -16,15 +16,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
 LEVELS = [
     {"errors", "config"},
-    {"actions", "checks", "files", "libmypaint"},
+    {"actions", "brush_files", "checks", "files", "libmypaint"},
     {
-        *("mypaint", "field", "dabs", "losses", "canvas", "pictures"),
+        *("mypaint", "field", "brush_field", "dabs", "losses", "canvas", "pictures"),
         *("callbacks", "stroke_file", "devices", "episode_files"),
         *("pixels", "rows"),
     },
     {
         *("episodes", "models", "rendering", "gan", "plotting", "windows"),
-        *("download",),
+        *("brushes", "download"),
     },
     {
         *("drawing", "judging", "measures", "weights", "inspection"),

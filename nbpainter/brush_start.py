@@ -1,0 +1,102 @@
+"""What a brush's generator starts with: the numbers of its own file."""
+
+import numpy as np
+
+from nbpainter.actions import PRESSURE_SCALE
+from nbpainter.brush_field import NUM_KNOTS
+
+_KNOTS = np.linspace(0, PRESSURE_SCALE, NUM_KNOTS)
+_SLOW = 2.0  # Dabs (or hundredths of a stroke) of lag that hardly show.
+
+
+def setting(settings, name, pressure=_KNOTS, default=0.0):
+    """Value of a brush's setting at each pressure.
+
+    Args:
+        settings: dict, a brush file's JSON.
+        name: str, such as `"opaque"`.
+        pressure: float array, pen pressures.
+        default: float, if the file does not have it.
+
+    Returns:
+        A float array with the shape of `pressure`: the base value and the
+        curve of the pressure.
+    """
+    value = settings["settings"].get(name)
+    if value is None:
+        return np.full(np.shape(pressure), default)
+    total = np.full(np.shape(pressure), float(value["base_value"]))
+    points = value["inputs"].get("pressure")
+    if points:
+        total = total + np.interp(pressure, *np.transpose(points))
+    return total
+
+
+def _inputs(settings, name):
+    return settings["settings"].get(name, {}).get("inputs", {})
+
+
+def generator_arguments(settings):
+    """Choose the arguments of `build_brush_generator` for a brush.
+
+    Args:
+        settings: dict, a brush file's JSON.
+
+    Returns:
+        A dict of keyword arguments.
+    """
+    arguments = {}
+    ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
+    if ratio > 1.5:
+        arguments["num_nib"] = int(np.clip(round(1.5 * float(ratio)), 5, 9))
+        arguments["num_points"] = 64
+        if "direction" in _inputs(settings, "elliptical_dab_angle"):
+            arguments["nib_follows"] = True
+    lag = max(
+        setting(settings, "slow_tracking", 0.0) / 2,
+        setting(settings, "slow_tracking_per_dab", 0.0),
+    )
+    if lag >= _SLOW:
+        arguments["lags"] = True
+    return arguments
+
+
+def start_from_settings(generator, settings):
+    """Set a generator's field to the numbers of a brush file.
+
+    Args:
+        generator: a model of `build_brush_generator`, not trained yet.
+        settings: dict, a brush file's JSON with its `radius_factor`.
+    """
+    field = generator.field
+    base = settings["radius_factor"]
+    growth = setting(settings, "radius_logarithmic")
+    growth = growth - setting(settings, "radius_logarithmic", 0.0) + float(
+        np.interp(
+            0.0,
+            *np.transpose(
+                _inputs(settings, "radius_logarithmic").get(
+                    "pressure", [[0, 0]]
+                )
+            ),
+        )
+    )
+    dab = base * np.exp(growth)
+    ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
+    spread = base * setting(settings, "offset_by_random")
+    steps = np.linspace(0, 1, field.num_maps)[:, None]
+    width = (0.25 + 0.35 * steps) * dab / max(1.0, ratio) ** 0.5
+    width = np.hypot(width, steps * spread)
+    field.log_width.assign(np.log(np.clip(width, 0.05, 10.0)))
+    opaque = setting(settings, "opaque", default=1.0)
+    # A brush without a curve of its own has libmypaint's.
+    multiply = setting(settings, "opaque_multiply")
+    opacity = np.clip(opaque * multiply, 0, 2) + 0.02
+    field.log_mass.assign(
+        np.log(10 * opacity * dab**2 / np.clip(width, 0.3, None))
+    )
+    generator.logit.bias.assign([-2.0])  # Most pixels are blank.
+    if field.num_nib > 1:
+        angle = float(setting(settings, "elliptical_dab_angle", 0.0, 90.0))
+        field.nib_angle.assign(np.deg2rad(angle))
+        field.nib_length.assign(ratio**0.5 * 2)
