@@ -6,7 +6,6 @@ from nbpainter.actions import PRESSURE_SCALE
 from nbpainter.brush_field import NUM_KNOTS
 
 _KNOTS = np.linspace(0, PRESSURE_SCALE, NUM_KNOTS)
-_SLOW = 2.0  # Dabs (or hundredths of a stroke) of lag that hardly show.
 
 
 def setting(settings, name, pressure=_KNOTS, default=0.0):
@@ -52,12 +51,6 @@ def generator_arguments(settings):
         arguments["num_points"] = 64
         if "direction" in _inputs(settings, "elliptical_dab_angle"):
             arguments["nib_follows"] = True
-    lag = max(
-        setting(settings, "slow_tracking", 0.0) / 2,
-        setting(settings, "slow_tracking_per_dab", 0.0),
-    )
-    if lag >= _SLOW:
-        arguments["lags"] = True
     return arguments
 
 
@@ -70,22 +63,16 @@ def start_from_settings(generator, settings):
     """
     field = generator.field
     base = settings["radius_factor"]
-    growth = setting(settings, "radius_logarithmic")
-    growth = growth - setting(settings, "radius_logarithmic", 0.0) + float(
-        np.interp(
-            0.0,
-            *np.transpose(
-                _inputs(settings, "radius_logarithmic").get(
-                    "pressure", [[0, 0]]
-                )
-            ),
-        )
-    )
+    points = _inputs(settings, "radius_logarithmic").get("pressure")
+    growth = np.interp(_KNOTS, *np.transpose(points)) if points else 0 * _KNOTS
     dab = base * np.exp(growth)
     ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
     spread = base * setting(settings, "offset_by_random")
     steps = np.linspace(0, 1, field.num_maps)[:, None]
-    width = (0.25 + 0.35 * steps) * dab / max(1.0, ratio) ** 0.5
+    thin = dab / max(1.0, ratio)
+    width = np.where(
+        ratio > 1.5, (0.5 + steps) * thin, (0.25 + 0.35 * steps) * dab
+    )
     width = np.hypot(width, steps * spread)
     field.log_width.assign(np.log(np.clip(width, 0.05, 10.0)))
     opaque = setting(settings, "opaque", default=1.0)
@@ -93,10 +80,15 @@ def start_from_settings(generator, settings):
     multiply = setting(settings, "opaque_multiply")
     opacity = np.clip(opaque * multiply, 0, 2) + 0.02
     field.log_mass.assign(
-        np.log(10 * opacity * dab**2 / np.clip(width, 0.3, None))
+        np.log(10 * opacity * dab**2 / np.clip(width, 0.3, None) / ratio)
     )
+    dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
+    dabs = float(dabs + setting(settings, "dabs_per_basic_radius", 0.0))
+    lag = setting(settings, "slow_tracking_per_dab", 0.0) / max(1.0, dabs)
+    field.log_lag.assign(np.log(0.1 + base * float(lag)))
     generator.logit.bias.assign([-2.0])  # Most pixels are blank.
     if field.num_nib > 1:
         angle = float(setting(settings, "elliptical_dab_angle", 0.0, 90.0))
         field.nib_angle.assign(np.deg2rad(angle))
-        field.nib_length.assign(ratio**0.5 * 2)
+        field.log_nib_ratio.assign(np.log(ratio))
+        field.log_nib.assign(np.log(dab * (1 - 0.5 / ratio)))

@@ -108,7 +108,7 @@ def find_problem(settings):
         return "its strokes are more chance than anything else"
     if _paint_outside(actions, draws[0]) > 0.1:
         return "its paint lies far from the pen's path"
-    small, large = (_total_ink(settings, size) for size in (0.2, 0.8))
+    small, large = (_covered(settings, size) for size in (0.2, 0.8))
     if large < 1.5 * small:
         return "it is as thin with a large radius as with a small one"
     return None
@@ -159,14 +159,18 @@ def _paint_outside(actions, opacity):
     return far / total
 
 
-def _total_ink(settings, size):
+def _covered(settings, size):
+    """Pixels with paint of some strokes with a brush of that size."""
     actions = random_actions(12, _SEED)
     actions[:, ACTION_INDEX["size"]] = size
-    return draw_strokes(actions, brush=settings)[..., 3].sum()
+    return np.sum(draw_strokes(actions, brush=settings)[..., 3] > 0.02)
 
 
-def list_brushes():
-    """Judge every brush that is found: about a minute for 200 of them.
+def list_brushes(word=""):
+    """Judge every brush that is found, about one a second.
+
+    Args:
+        word: str, to take only brushes with this in their name.
 
     Yields:
         Dicts: `name`; `brush`, for `choose_brush`; `problem`, `None` where
@@ -174,6 +178,8 @@ def list_brushes():
     """
     places = {path.stem: path for path in shipped_brushes()}
     for name, path in (places | installed_brushes()).items():
+        if word not in name:
+            continue
         row = {"name": name, "brush": path, "settings": None}
         try:
             problem, row["settings"] = _judge(json.dumps(load_brush(path)))

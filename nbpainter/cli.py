@@ -14,7 +14,7 @@ import sys
 import threading
 
 import nbpainter
-from nbpainter.config import PaintConfig
+from nbpainter.config import BrushReportConfig, PaintConfig
 from nbpainter.errors import DataError, NBPainterError
 from nbpainter.files import make_folder
 
@@ -39,7 +39,12 @@ def build_parser():
         "--seconds", type=float, metavar="S", help="stop after about so long"
     )
     paint.add_argument("--seed", type=int, metavar="S", default=0)
-    paint.add_argument("--brush", metavar="NAME", default="dry_brush")
+    paint.add_argument(
+        "--brush",
+        metavar="NAME",
+        default="dry_brush",
+        help="one with a preset, or the .weights.h5 of `train brush`",
+    )
     paint.add_argument("--out", metavar="DIR", default="painting")
     paint.set_defaults(run=_paint)
 
@@ -49,6 +54,11 @@ def build_parser():
     replay.add_argument("painting", metavar="painting.json")
     replay.add_argument("--size", type=int, metavar="PX", help="longer side")
     replay.add_argument("--out", metavar="FILE.png", default="mypaint.png")
+    replay.add_argument(
+        "--brush",
+        metavar="NAME|FILE.myb",
+        help="draw them with this one; default: the painting's own",
+    )
     replay.set_defaults(run=_replay)
 
     draw = commands.add_parser(
@@ -56,7 +66,7 @@ def build_parser():
     )
     draw.add_argument("--strokes", type=int, metavar="N", required=True)
     draw.add_argument("--out", metavar="FILE.npz", required=True)
-    draw.add_argument("--brush", metavar="NAME", default="dry_brush")
+    draw.add_argument("--brush", metavar="NAME|FILE.myb", default="dry_brush")
     draw.add_argument("--seed", type=int, metavar="S", default=0)
     draw.set_defaults(run=_draw)
 
@@ -80,7 +90,16 @@ def build_parser():
     inspect.set_defaults(run=_inspect)
 
     train = commands.add_parser("train", help="train a network from zero")
-    train.add_argument("stage", choices=["generator", "discriminator", "gan"])
+    train.add_argument(
+        "stage", choices=["generator", "discriminator", "gan", "brush"]
+    )
+    train.add_argument(
+        "brush",
+        metavar="BRUSH",
+        nargs="?",
+        help="after `brush`: a brush's name or a .myb file, to have a "
+        "generator of its own",
+    )
     train.add_argument(
         "--data",
         nargs="+",
@@ -111,11 +130,15 @@ def build_parser():
     report = commands.add_parser(
         "report", help="measure a generator against the real brush"
     )
-    report.add_argument(
+    which = report.add_mutually_exclusive_group()
+    which.add_argument(
         "--preset",
         metavar="NAME",
         default="generator_gan",
         help="a shipped generator, or a .weights.h5 file",
+    )
+    which.add_argument(
+        "--brush", metavar="NAME", help="the shipped generator of a brush"
     )
     report.add_argument(
         "--photo",
@@ -127,6 +150,15 @@ def build_parser():
     report.add_argument("--out", metavar="DIR", default="report")
     report.set_defaults(run=_report)
 
+    brushes = commands.add_parser(
+        "brushes", help="list the brushes on this machine and try each"
+    )
+    brushes.add_argument(
+        "group", nargs="?", metavar="WORD", help="only names with this in them"
+    )
+    brushes.add_argument("--out", metavar="FILE.png", default="brushes.png")
+    brushes.set_defaults(run=_brushes)
+
     for command in commands.choices.values():
         command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
@@ -137,17 +169,14 @@ def _paint(arguments):
         raise DataError(
             f"There is no photograph {arguments.photo}. Check the path."
         )
-    if arguments.brush != "dry_brush":
-        raise DataError(
-            f"There is no trained generator for the brush {arguments.brush!r}."
-            " There is one for: dry_brush."
-        )
+    generator = nbpainter.weights.preset_of_brush(arguments.brush)
     nbpainter.load_photo(arguments.photo, arguments.size)  # Before a folder.
     folder = make_folder(arguments.out)
     painting = nbpainter.paint(
         arguments.photo,
         num_strokes=arguments.strokes,
         size=arguments.size,
+        generator=generator,
         seed=arguments.seed,
         num_steps=PaintConfig().num_steps,
         seconds=arguments.seconds,
@@ -172,15 +201,17 @@ def _paint(arguments):
 
 def _replay(arguments):
     painting = nbpainter.Painting.load(arguments.painting)
-    picture = painting.replay(arguments.size)
+    brush = arguments.brush and nbpainter.brushes.choose_brush(arguments.brush)
+    picture = painting.replay(arguments.size, brush=brush)
     nbpainter.pictures.save_picture(picture, arguments.out)
     print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
 
 
 def _draw(arguments):
     path = pathlib.Path(arguments.out)
+    brush = nbpainter.brushes.choose_brush(arguments.brush)
     nbpainter.drawing.write_drawn_episodes(
-        path, arguments.strokes, arguments.brush, arguments.seed, verbose=1
+        path, arguments.strokes, brush, arguments.seed, verbose=1
     )
     megabytes = path.stat().st_size / 1e6
     print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
@@ -198,7 +229,18 @@ def _inspect(arguments):
     print("\n".join(nbpainter.inspection.inspection_lines(figures)))
 
 
+def _brushes(arguments):
+    nbpainter.brush_sheet.print_brushes(arguments.group, arguments.out)
+
+
 def _train(arguments):
+    if arguments.stage == "brush":
+        return _train_brush(arguments)
+    if arguments.brush:
+        raise DataError(
+            f"{arguments.brush!r} is one word too many: only `nbpainter train "
+            "brush` takes a brush."
+        )
     train = {
         "generator": nbpainter.train_generator,
         "discriminator": nbpainter.train_discriminator,
@@ -231,9 +273,33 @@ def _train(arguments):
     )
 
 
-def _report(arguments):
+def _train_brush(arguments):
+    if not arguments.brush:
+        raise DataError(
+            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
+            "brushes` lists them."
+        )
+    if arguments.data or arguments.devices != 1:
+        raise DataError(
+            "`nbpainter train brush` draws its own strokes on one device: "
+            "leave out --data and --devices."
+        )
+    path = nbpainter.train_brush(
+        arguments.out, arguments.brush, resume=arguments.resume
+    )
     figures = nbpainter.report.write_report(
-        arguments.preset, arguments.out, arguments.photo, verbose=1
+        path, arguments.out, config=BrushReportConfig(), enter=True, verbose=1
+    )
+    print("\n".join(nbpainter.report.report_lines(figures)))
+    print(f"Paint with it: nbpainter paint PHOTO --brush {path}")
+
+
+def _report(arguments):
+    preset = arguments.preset
+    if arguments.brush:
+        preset = nbpainter.weights.preset_of_brush(arguments.brush)
+    figures = nbpainter.report.write_report(
+        preset, arguments.out, arguments.photo, verbose=1
     )
     print("\n".join(nbpainter.report.report_lines(figures)))
     print(f"The same as JSON and as a picture: in {arguments.out}.")

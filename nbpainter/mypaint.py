@@ -69,8 +69,7 @@ class Brush:
             self._handle, json.dumps(settings).encode()
         ):
             raise EngineError(
-                "libmypaint refuses the brush: choose a .myb file of "
-                "version 3."
+                "libmypaint refuses the brush: choose a .myb file of version 3."
             )
         self._settings = {
             name: self._library.mypaint_brush_setting_from_cname(name.encode())
