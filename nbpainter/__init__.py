@@ -85,7 +85,8 @@ _MODULES = (
     *_HOMES,
     *("dabs", "field", "libmypaint", "plotting", "stroke_file", "windows"),
     *("devices", "episode_files", "pixels", "rows", "runs"),
-    *("brush_field", "brush_files", "brush_sheet", "brush_start"),
+    *("brush_dabs", "brush_field", "brush_files", "brush_sheet"),
+    "brush_start",
 )
 
 __all__ = sorted([*_HOME, "plotting"])

@@ -1,6 +1,7 @@
 """A brush of one's own: from its name to a generator with a report card."""
 
 import keras
+import numpy as np
 
 from nbpainter.brush_files import brush_name, find_brush, shipped_brushes
 from nbpainter.brush_start import generator_arguments, start_from_settings
@@ -14,6 +15,8 @@ from nbpainter.models import build_brush_generator
 from nbpainter.plotting import plot_comparison, save_figure
 from nbpainter.rendering import render_strokes
 from nbpainter.runs import Run
+
+_NUM_DRAWN = 400  # Test strokes that are drawn at random as well.
 
 
 def compile_brush_generator(generator, config, num_strokes):
@@ -47,6 +50,22 @@ def start_brush_generator(settings):
     start_from_settings(generator, settings)
     generator.brush = settings
     return generator
+
+
+def _error_of_draws(generator, episodes):
+    """The FVU of random draws: of right ones, twice that of the mean."""
+    real = to_rgba(episodes.actions, episodes.strokes)[..., 3]
+    fake = render_strokes(generator, episodes.actions, seed=0)[..., 3]
+    return float(np.mean((fake - real) ** 2) / np.mean(real**2))
+
+
+def _without_dabs(generator, arguments):
+    """The calm stroke alone: the brush has more to it than its dabs."""
+    calm = build_brush_generator(**arguments)
+    for new, old in zip(calm.weights, generator.weights):
+        new.assign(old)
+    calm.brush = generator.brush
+    return calm
 
 
 def train_brush(folder, brush, config=None, resume=False, verbose=1):
@@ -93,11 +112,14 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     }
     save_figure(plot_comparison(pictures), run.folder / f"{name}_strokes.png")
     arguments = generator_arguments(settings)
-    figures = {
-        **measure_fvu(generator, run.test),
-        **measure_texture(generator, run.test),
-        **measure_spread(generator, run.test.actions),
-    }
+    figures = measure_fvu(generator, run.test)
+    if generator.noise_shape is not None:
+        error = _error_of_draws(generator, run.test[:_NUM_DRAWN])
+        if error > 2 * figures["fvu"]:
+            arguments.pop("num_dabs")
+            generator = _without_dabs(generator, arguments)
+    figures |= measure_texture(generator, run.test[:_NUM_DRAWN])
+    figures |= measure_spread(generator, run.test.actions[:_NUM_DRAWN])
     run.save(generator, name, "build_brush_generator", arguments, figures)
     run.checkpoints.clear()
     return run.folder / f"{name}.weights.h5"

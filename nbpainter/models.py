@@ -15,6 +15,7 @@ from nbpainter.actions import (
     COLOR_COLUMNS,
     WINDOW_SIZE,
 )
+from nbpainter.brush_dabs import BrushDabs
 from nbpainter.brush_field import BrushField
 from nbpainter.dabs import NOISE_CHANNELS, DabField
 from nbpainter.field import StrokeField
@@ -77,13 +78,13 @@ class FieldGenerator(StrokeGenerator):
     `build_generator`.
     """
 
-    def __init__(self, field, hidden_units, num_dabs):
+    def __init__(self, field, hidden_units, dabs, num_dabs):
         super().__init__(name="generator")
         self.field = field
         self.hidden = [layers.Dense(n, "relu") for n in hidden_units]
         self.logit = layers.Dense(1)
         if num_dabs:
-            self.dabs = DabField()
+            self.dabs = dabs
             self.noise_shape = (num_dabs, NOISE_CHANNELS)
 
     def build(self, input_shape):
@@ -225,7 +226,7 @@ def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
     125
     """
     field = StrokeField(num_points, num_maps)
-    generator = FieldGenerator(field, hidden_units, num_dabs)
+    generator = FieldGenerator(field, hidden_units, DabField(), num_dabs)
     generator.build((None, len(ACTION_NAMES)))
     return generator
 
@@ -236,6 +237,7 @@ def build_brush_generator(
     num_nib=1,
     nib_follows=False,
     hidden_units=(16, 16),
+    num_dabs=0,
 ):
     """Build a stroke generator for any MyPaint brush.
 
@@ -249,6 +251,8 @@ def build_brush_generator(
         num_nib: int, see `BrushField`.
         nib_follows: bool, see `BrushField`.
         hidden_units: sequence of ints, widths of the 1x1 layers.
+        num_dabs: int, see `build_generator`. The dabs are `BrushDabs`, for
+            brushes with a round nib.
 
     Returns:
         A `keras.Model` as `build_generator` returns it. Its defaults have
@@ -260,7 +264,7 @@ def build_brush_generator(
     418
     """
     field = BrushField(num_points, num_maps, num_nib, nib_follows)
-    generator = BrushGenerator(field, hidden_units, 0)
+    generator = BrushGenerator(field, hidden_units, BrushDabs(), num_dabs)
     generator.build((None, len(ACTION_NAMES)))
     return generator
 
