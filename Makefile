@@ -3,11 +3,12 @@ PYTHON ?= python3
 PHOTO ?=
 ARGS ?=
 OUT ?= painting
+BRUSHES ?= acrylic calligraphy chalk charcoal kabura marker pencil textured_ink
 BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: paint test lint notebooks engine clean
+.PHONY: paint test lint notebooks engine presets clean
 
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
@@ -22,6 +23,11 @@ test: .venv/.installed-test engine
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The weights and figures of all brushes but the dry one: 8 minutes each.
+presets: .venv/.installed-test engine
+	for brush in $(BRUSHES); do \
+	  $(BIN)/nbpainter train brush $$brush --out models || exit 1; done
 
 # The real brush: installed where that is allowed, else said what is skipped.
 engine: .venv/.installed-test

@@ -5,7 +5,7 @@ import numpy as np
 
 from nbpainter.brush_files import brush_name, find_brush, shipped_brushes
 from nbpainter.brush_start import generator_arguments, start_from_settings
-from nbpainter.brushes import choose_brush
+from nbpainter.brushes import choose_brush, measure_reach
 from nbpainter.config import BrushConfig
 from nbpainter.devices import choose_strategy
 from nbpainter.episodes import StrokeBatches, to_rgba
@@ -105,13 +105,19 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
         [*generator.weights, *generator.optimizer.variables],
         StrokeBatches(run.train, config.batch_size, config.seed),
     )
-    shown = run.test[:16]
+    shown = run.test[:_NUM_DRAWN]
+    real = to_rgba(shown.actions, shown.strokes)
     pictures = {
-        "real": to_rgba(shown.actions, shown.strokes),
-        "generated": render_strokes(generator, shown.actions),
+        "real": real[:16],
+        "calm": render_strokes(generator, shown.actions[:16]),
     }
+    if generator.noise_shape is not None:
+        pictures["one draw"] = render_strokes(
+            generator, shown.actions[:16], seed=0
+        )
     save_figure(plot_comparison(pictures), run.folder / f"{name}_strokes.png")
     arguments = generator_arguments(settings)
+    arguments["reach"] = measure_reach(shown.actions, real[..., 3])
     figures = measure_fvu(generator, run.test)
     if generator.noise_shape is not None:
         error = _error_of_draws(generator, run.test[:_NUM_DRAWN])

@@ -74,7 +74,6 @@ def test_what_is_no_brush_is_refused(content, tmp_path):
         ({"lock_alpha": 1.0}, "next to nothing"),
         ({"change_color_h": 0.02}, "changes its colour"),
         ({"smudge": 0.7, "smudge_length": 0.3}, "what is there already"),
-        ({"offset_x": 9.0, "radius_by_random": 0.0}, "far from"),
     ],
 )
 def test_brushes_that_do_not_fit_are_refused(change, reason):
