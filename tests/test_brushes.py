@@ -212,3 +212,21 @@ def test_the_quarter_of_pixels_is_the_picture_s():
         generator.field(actions, places=[even.astype("float32")] * 2)
     )
     np.testing.assert_allclose(part, whole[:, ::2, ::2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "brush"], "Say which brush"),
+        (["train", "gan", "charcoal"], "one word too many"),
+        (["train", "brush", "charcoal", "--devices", "2"], "one device"),
+        (["train", "brush", "no-such-brush"], "There is no brush"),
+        (["draw", "--strokes", "1", "--out", "x.npz", "--brush", "x.myb"], "x"),
+        (["report", "--brush", "no-such-brush"], "no trained generator"),
+    ],
+)
+def test_wrong_commands_are_one_sentence(arguments, sentence, capsys):
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert sentence in error
+    assert "\n" not in error
