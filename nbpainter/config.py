@@ -95,9 +95,9 @@ class BrushConfig:
         seed: int, of weights, of the strokes' order and of drawing.
     """
 
-    num_strokes: int = _number(6_000, 128)
+    num_strokes: int = _number(8_000, 128)
     num_test_strokes: int = _number(1_000, 32)
-    epochs: int = _number(6, 1)
+    epochs: int = _number(8, 1)
     batch_size: int = 32
     learning_rate: float = 1e-2
     seed: int = 0
