@@ -4,11 +4,12 @@ PHOTO ?=
 ARGS ?=
 COLAB_PYTHON ?= python3.13
 OUT ?= painting
+BRUSHES ?= acrylic calligraphy chalk charcoal kabura marker pencil textured_ink
 BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: paint test lint html colab engine clean
+.PHONY: paint test lint html colab presets engine clean
 
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
@@ -35,6 +36,11 @@ colab:
 	.colab/bin/python -m pip install -q --no-deps --force-reinstall .
 	NBPAINTER_SMOKE_TEST=1 .colab/bin/python -m pytest --nbval-lax -x \
 	  --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+# The weights and figures of all brushes but the dry one: 8 minutes each.
+presets: .venv/.installed-test engine
+	for brush in $(BRUSHES); do \
+	  $(BIN)/nbpainter train brush $$brush --out models || exit 1; done
 
 # The real brush: installed where that is allowed, else said what is skipped.
 engine: .venv/.installed-test

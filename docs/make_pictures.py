@@ -49,5 +49,23 @@ def main():
     plotting.save_figure(figure, FOLDER / "strokes.png")
 
 
+def gallery(num_strokes=400, size=256):
+    """Paint one photograph with each brush, and let MyPaint replay it."""
+    brushes = [path.stem for path in nbpainter.brush_files.shipped_brushes()]
+    replays = []
+    for brush in brushes:
+        painting = nbpainter.paint(
+            data.coffee(),
+            num_strokes=num_strokes,
+            size=size,
+            generator=nbpainter.weights.preset_of_brush(brush),
+        )
+        replays.append(painting.replay(2 * size))
+    fits = [True] * len(brushes)
+    figure = plotting.plot_brushes(replays, brushes, fits, num_columns=3)
+    plotting.save_figure(figure, FOLDER / "brushes.jpg")
+
+
 if __name__ == "__main__":
     main()
+    gallery()

@@ -12,9 +12,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "actions": ("ACTION_INDEX", "ACTION_NAMES", "random_actions"),
+    "brush_training": (
+        "compile_brush_generator",
+        "start_brush_generator",
+        "train_brush",
+    ),
+    "brushes": ("choose_brush", "list_brushes"),
     "callbacks": ("Checkpoints", "StopAfter", "StopOnNonFinite"),
     "canvas": ("composite",),
     "config": (
+        "BrushConfig",
+        "BrushReportConfig",
         "DiscriminatorConfig",
         "GANConfig",
         "GeneratorConfig",
@@ -44,6 +52,7 @@ _HOMES = {
     "losses": ("FVU", "PerceptualLoss", "laplacian", "opacity_loss", "psnr"),
     "measures": ("measure_fvu", "measure_spread", "measure_texture"),
     "models": (
+        "build_brush_generator",
         "build_discriminator",
         "build_fc_generator",
         "build_generator",
@@ -78,6 +87,8 @@ _MODULES = (
     *("devices", "episode_files", "pixels", "rows", "budget", "descent"),
     *("exports", "player", "sheets", "stroke_layers", "svg"),
     *("paint_command", "palettes", "placing", "session"),
+    *("brush_dabs", "brush_field", "brush_files", "brush_sheet"),
+    *("brush_start", "runs"),
 )
 
 __all__ = sorted([*_HOME, "plotting"])

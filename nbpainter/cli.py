@@ -14,7 +14,8 @@ import sys
 import threading
 
 import nbpainter
-from nbpainter.errors import NBPainterError
+from nbpainter.config import BrushReportConfig
+from nbpainter.errors import DataError, NBPainterError
 from nbpainter.paint_command import add_paint_command
 
 
@@ -36,6 +37,11 @@ def build_parser():
     replay.add_argument("painting", metavar="painting.json")
     replay.add_argument("--size", type=int, metavar="PX", help="longer side")
     replay.add_argument("--out", metavar="FILE.png", default="mypaint.png")
+    replay.add_argument(
+        "--brush",
+        metavar="NAME|FILE.myb",
+        help="draw them with this one; default: the painting's own",
+    )
     replay.set_defaults(run=_replay)
 
     export = commands.add_parser(
@@ -60,7 +66,7 @@ def build_parser():
     )
     draw.add_argument("--strokes", type=int, metavar="N", required=True)
     draw.add_argument("--out", metavar="FILE.npz", required=True)
-    draw.add_argument("--brush", metavar="NAME", default="dry_brush")
+    draw.add_argument("--brush", metavar="NAME|FILE.myb", default="dry_brush")
     draw.add_argument("--seed", type=int, metavar="S", default=0)
     draw.set_defaults(run=_draw)
 
@@ -84,7 +90,16 @@ def build_parser():
     inspect.set_defaults(run=_inspect)
 
     train = commands.add_parser("train", help="train a network from zero")
-    train.add_argument("stage", choices=["generator", "discriminator", "gan"])
+    train.add_argument(
+        "stage", choices=["generator", "discriminator", "gan", "brush"]
+    )
+    train.add_argument(
+        "brush",
+        metavar="BRUSH",
+        nargs="?",
+        help="after `brush`: a brush's name or a .myb file, to have a "
+        "generator of its own",
+    )
     train.add_argument(
         "--data",
         nargs="+",
@@ -115,11 +130,15 @@ def build_parser():
     report = commands.add_parser(
         "report", help="measure a generator against the real brush"
     )
-    report.add_argument(
+    which = report.add_mutually_exclusive_group()
+    which.add_argument(
         "--preset",
         metavar="NAME",
         default="generator_gan",
         help="a shipped generator, or a .weights.h5 file",
+    )
+    which.add_argument(
+        "--brush", metavar="NAME", help="the shipped generator of a brush"
     )
     report.add_argument(
         "--photo",
@@ -131,6 +150,15 @@ def build_parser():
     report.add_argument("--out", metavar="DIR", default="report")
     report.set_defaults(run=_report)
 
+    brushes = commands.add_parser(
+        "brushes", help="list the brushes on this machine and try each"
+    )
+    brushes.add_argument(
+        "group", nargs="?", metavar="WORD", help="only names with this in them"
+    )
+    brushes.add_argument("--out", metavar="FILE.png", default="brushes.png")
+    brushes.set_defaults(run=_brushes)
+
     for command in commands.choices.values():
         command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
@@ -138,7 +166,8 @@ def build_parser():
 
 def _replay(arguments):
     painting = nbpainter.Painting.load(arguments.painting)
-    picture = painting.replay(arguments.size)
+    brush = arguments.brush and nbpainter.brushes.choose_brush(arguments.brush)
+    picture = painting.replay(arguments.size, brush=brush)
     nbpainter.pictures.save_picture(picture, arguments.out)
     print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
 
@@ -154,8 +183,9 @@ def _export(arguments):
 
 def _draw(arguments):
     path = pathlib.Path(arguments.out)
+    brush = nbpainter.brushes.choose_brush(arguments.brush)
     nbpainter.drawing.write_drawn_episodes(
-        path, arguments.strokes, arguments.brush, arguments.seed, verbose=1
+        path, arguments.strokes, brush, arguments.seed, verbose=1
     )
     megabytes = path.stat().st_size / 1e6
     print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
@@ -173,7 +203,18 @@ def _inspect(arguments):
     print("\n".join(nbpainter.inspection.inspection_lines(figures)))
 
 
+def _brushes(arguments):
+    nbpainter.brush_sheet.print_brushes(arguments.group, arguments.out)
+
+
 def _train(arguments):
+    if arguments.stage == "brush":
+        return _train_brush(arguments)
+    if arguments.brush:
+        raise DataError(
+            f"{arguments.brush!r} is one word too many: only `nbpainter train "
+            "brush` takes a brush."
+        )
     train = {
         "generator": nbpainter.train_generator,
         "discriminator": nbpainter.train_discriminator,
@@ -206,9 +247,33 @@ def _train(arguments):
     )
 
 
-def _report(arguments):
+def _train_brush(arguments):
+    if not arguments.brush:
+        raise DataError(
+            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
+            "brushes` lists them."
+        )
+    if arguments.data or arguments.devices != 1:
+        raise DataError(
+            "`nbpainter train brush` draws its own strokes on one device: "
+            "leave out --data and --devices."
+        )
+    path = nbpainter.train_brush(
+        arguments.out, arguments.brush, resume=arguments.resume
+    )
     figures = nbpainter.report.write_report(
-        arguments.preset, arguments.out, arguments.photo, verbose=1
+        path, arguments.out, config=BrushReportConfig(), enter=True, verbose=1
+    )
+    print("\n".join(nbpainter.report.report_lines(figures)))
+    print(f"Paint with it: nbpainter paint PHOTO --brush {path}")
+
+
+def _report(arguments):
+    preset = arguments.preset
+    if arguments.brush:
+        preset = nbpainter.weights.preset_of_brush(arguments.brush)
+    figures = nbpainter.report.write_report(
+        preset, arguments.out, arguments.photo, verbose=1
     )
     print("\n".join(nbpainter.report.report_lines(figures)))
     print(f"The same as JSON and as a picture: in {arguments.out}.")

@@ -83,6 +83,27 @@ class GeneratorConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class BrushConfig:
+    """A generator for a brush of one's choice.
+
+    Attributes:
+        num_strokes: int, strokes to train on.
+        num_test_strokes: int, strokes that training never sees.
+        epochs: int, passes over the strokes.
+        batch_size: int, strokes in one step.
+        learning_rate: float, of Adam, at the start of a cosine decay.
+        seed: int, of weights, of the strokes' order and of drawing.
+    """
+
+    num_strokes: int = _number(8_000, 128)
+    num_test_strokes: int = _number(1_000, 32)
+    epochs: int = _number(8, 1)
+    batch_size: int = 32
+    learning_rate: float = 1e-2
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class DiscriminatorConfig:
     """Stage 2, training a discriminator against a frozen generator.
 
@@ -160,6 +181,16 @@ class ReportConfig:
     num_painted: int = _number(50, 5)
     size: int = 64
     seed: int = 90_000_049
+
+
+@dataclasses.dataclass(frozen=True)
+class BrushReportConfig(ReportConfig):
+    """The report card that ends the training of a brush: a quicker one."""
+
+    num_strokes: int = _number(1_000, 50)
+    num_judged: int = _number(3_000, 64)
+    num_test_strokes: int = _number(1_000, 32)
+    epochs: int = _number(2, 1)
 
 
 @dataclasses.dataclass(frozen=True)

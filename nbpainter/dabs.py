@@ -92,11 +92,7 @@ class DabField(layers.Layer):
         radius = radius / WINDOW_SIZE  # (batch, 1)
         # The small number keeps the gradient of a stroke of no length finite.
         length = tf.sqrt(steps[..., 0] ** 2 + steps[..., 1] ** 2 + _TINY)
-        # The faster the pen, in radii a second, the smaller the dabs.
-        speed = length * (_NUM_PIECES / _STROKE_SECONDS) / radius
-        own = self.growth - self.slowdown * tf.math.log(1 + speed / _SPEED)
-        own = radius * tf.exp(own)  # (batch, pieces)
-        counts = tf.exp(self.log_count) * length * (1 / radius + 1 / own)
+        own, counts = self._dabs_along(path, length, radius)
 
         # Dab i of n lies a part (i + 1/2) / n along.
         ends = tf.cumsum(counts, axis=-1)
@@ -124,29 +120,42 @@ class DabField(layers.Layer):
 
         noise = tf.gather_nd(noise, exists)  # (all dabs, 3)
         noise -= _TAILS * (noise**3 - 3 * noise)
-        pressure = at[:, 2]
-        aside = self.spread * pressure * tf.gather(radius[:, 0], stroke)
+        aside, opacity, hardness = self._dab_at(at[:, 2])
+        aside = aside * tf.gather(radius[:, 0], stroke)
         centre = at[:, :2] + aside[:, None] * noise[:, :2]
         # A larger dab is thinner, a smaller one no denser. The last dab is
         # faint, so the number of dabs has a gradient.
         larger = tf.exp(self.jitter * noise[:, 2])
-        opacity = self.strength + self.strength_of_pressure * pressure
-        opacity = tf.clip_by_value(pressure * opacity, 0.0, 0.99)
         opacity *= tf.minimum(1.0, larger**-2)
         opacity *= tf.clip_by_value(drawn - index, 0, 1)
         dabs = [*tf.unstack(centre * size, axis=-1), own * larger * size]
         dabs = tf.stack([*dabs, opacity, total / drawn], axis=-1)
         return self._draw(
-            tf.cast(stroke, "int32"), dabs, tf.shape(actions)[0], size
+            tf.cast(stroke, "int32"), dabs, hardness, tf.shape(actions)[0], size
         )
 
-    def _draw(self, stroke, dabs, batch, size):
+    def _dabs_along(self, path, length, radius):
+        """Radius and number of the dabs on each piece, `(batch, pieces)`."""
+        # The faster the pen, in radii a second, the smaller the dabs.
+        speed = length * (_NUM_PIECES / _STROKE_SECONDS) / radius
+        own = self.growth - self.slowdown * tf.math.log(1 + speed / _SPEED)
+        own = radius * tf.exp(own)
+        return own, tf.exp(self.log_count) * length * (1 / radius + 1 / own)
+
+    def _dab_at(self, pressure):
+        """How far aside a dab goes, its opacity, and its hardness."""
+        opacity = self.strength + self.strength_of_pressure * pressure
+        opacity = tf.clip_by_value(pressure * opacity, 0.0, 0.99)
+        return self.spread * pressure, opacity, self.hardness
+
+    def _draw(self, stroke, dabs, hardness, batch, size):
         """Draw dabs on the pixels in their reach.
 
         Args:
             stroke: int tensor `(all dabs,)`, whose they are.
             dabs: float tensor `(all dabs, 5)`: x, y, radius (pixels),
                 opacity, and how many dabs each stands for.
+            hardness: float tensor, of all dabs or `(all dabs,)` of each.
             batch: int, strokes.
             size: int, pixels.
         """
@@ -185,7 +194,9 @@ class DabField(layers.Layer):
         square = tf.where(
             radius < _SMOOTHED, smooth, (dx**2 + dy**2) / radius**2
         )
-        core = self.hardness
+        core = hardness
+        if core.shape.rank:
+            core = tf.gather(core, dab)
         shape = core / (1 - core) * tf.nn.relu(1 - square)
         shape += (1 - 2 * core) / (1 - core) * tf.nn.relu(1 - square / core)
         # Opacities compose: 1 - product of (1 - opacity).

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import itertools
+import json
 import math
 import os
 import pathlib
@@ -14,16 +15,16 @@ import keras
 import numpy as np
 
 from nbpainter.actions import WINDOW_SIZE, random_actions
+from nbpainter.brush_files import load_brush
 from nbpainter.checks import MAX_STROKES, check_count
 from nbpainter.episodes import Episodes, load_episodes, tiny_episodes
 from nbpainter.errors import EngineError
 from nbpainter.files import written_whole
 from nbpainter.libmypaint import is_available
 from nbpainter.mypaint import (
-    BRUSHES,
     CHUNK_STROKES,
+    Brush,
     draw_chunk,
-    load_brush,
 )
 
 _STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
@@ -53,7 +54,7 @@ def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):
 
     Args:
         num_strokes: int, how many, positive.
-        brush: str or path, see `nbpainter.mypaint.load_brush`.
+        brush: str, path or dict, see `nbpainter.brush_files.load_brush`.
         seed: int >= 0; the same seed gives the same strokes, on any number
             of cores.
         path: str or path of an `.npz` file to keep them in. Default: none.
@@ -82,7 +83,7 @@ def write_drawn_episodes(
     Args:
         path: str or path of the `.npz` file, written whole or not at all.
         num_strokes: int, positive. The dataset's files have 100,000.
-        brush: str or path, see `nbpainter.mypaint.load_brush`.
+        brush: str, path or dict, see `nbpainter.brush_files.load_brush`.
         seed: int >= 0.
         verbose: 0 or 1, whether to show a progress bar.
 
@@ -122,15 +123,14 @@ def _draw_chunks(num_strokes, brush, seed):
     if num_chunks == 1:
         yield draw_chunk(num_strokes, brush, seed, 0)
         return
-    load_brush(brush)
-    if not (BRUSHES / f"{brush}.myb").is_file():
-        brush = os.path.abspath(brush)
+    brush = load_brush(brush)
+    text = json.dumps({**brush, "radius_factor": Brush(brush).radius_factor})
     cores = os.cpu_count() or 1
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         waiting = collections.deque()
         try:
             for chunk in range(num_chunks):
-                arguments = (num_strokes, brush, seed, chunk)
+                arguments = (text, num_strokes, seed, chunk)
                 waiting.append(pool.submit(_draw_elsewhere, *arguments))
                 if len(waiting) > 2 * cores:
                     yield waiting.popleft().result()
@@ -141,12 +141,13 @@ def _draw_chunks(num_strokes, brush, seed):
                 future.cancel()
 
 
-def _draw_elsewhere(num_strokes, brush, seed, chunk):
+def _draw_elsewhere(brush, num_strokes, seed, chunk):
     process = subprocess.run(
         [
             *(sys.executable, "-m", "nbpainter.mypaint"),
-            *map(str, (num_strokes, brush, seed, chunk)),
+            *map(str, (num_strokes, seed, chunk)),
         ],
+        input=brush.encode(),
         cwd=pathlib.Path(__file__).parents[1],
         capture_output=True,
     )

@@ -157,6 +157,19 @@ class Surface:
         """Make every pixel transparent."""
         self._tiles[...] = 0
 
+    def fill(self, ground):
+        """Lay an opaque picture on the surface.
+
+        Args:
+            ground: float array `(height, width, 3)`, RGB in `[0, 1]`.
+        """
+        rows, tiles_per_row = self._tiles.shape[:2]
+        whole = np.full((rows * _TILE, tiles_per_row * _TILE, 4), _OPAQUE)
+        whole[: self.height, : self.width, :3] = np.rint(ground * _OPAQUE)
+        self._tiles[...] = whole.reshape(
+            rows, _TILE, tiles_per_row, _TILE, 4
+        ).swapaxes(1, 2)
+
     def pixels(self):
         """Return the picture, a float32 array `(height, width, 4)`.
 

@@ -114,7 +114,8 @@ def measure_spread(generator, actions, seed=0):
         return float(np.mean((draws[0] - draws[1]) ** 2))
 
     real = [
-        draw_strokes(actions, seed=s)[..., 3] for s in (2 * seed, 2 * seed + 1)
+        draw_strokes(actions, brush=generator.brush, seed=s)[..., 3]
+        for s in (2 * seed, 2 * seed + 1)
     ]
     spread, engine_spread = 0.0, difference(real)
     if generator.noise_shape is not None:

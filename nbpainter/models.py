@@ -9,13 +9,21 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from nbpainter.actions import ACTION_NAMES, COLOR_COLUMNS, WINDOW_SIZE
+from nbpainter.actions import (
+    ACTION_INDEX,
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    WINDOW_SIZE,
+)
+from nbpainter.brush_dabs import BrushDabs
+from nbpainter.brush_field import BrushField
 from nbpainter.dabs import NOISE_CHANNELS, DabField
 from nbpainter.field import StrokeField
 from nbpainter.losses import laplacian
 
 _LOG_FLOOR = 1e-3  # Densities below do not show in an opacity of 8 bits.
-_FAINT = 1e-4  # Opacities are kept so far from 0 and 1 to have logits.
+# The same where paint ends at an edge; and what keeps opacities from 0 and 1.
+_FAINT = 1e-4
 
 
 class StrokeGenerator(keras.Model):
@@ -24,9 +32,17 @@ class StrokeGenerator(keras.Model):
     Attributes:
         noise_shape: `(num_dabs, 3)`, the shape of a stroke's noise, or `None`
             for a generator that draws only calm strokes.
+        brush: str or dict, the brush that it has learned, see
+            `nbpainter.brush_files.load_brush`.
+        reach: two floats, radii from the curve to where its last visible
+            paint lies: at no pressure, and what a pressure of 1 adds.
     """
 
+    # Of the dry brush: less than half a step of 8 bits is measured beyond
+    # 1.2 radii at no pressure, 4.0 at full.
+    reach = (1.5, 3.0)
     noise_shape = None
+    brush = "dry_brush"
 
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         """Compute the opacity of strokes.
@@ -86,18 +102,18 @@ class FieldGenerator(StrokeGenerator):
     `build_generator`.
     """
 
-    def __init__(self, num_points, num_maps, hidden_units, num_dabs):
+    def __init__(self, field, hidden_units, dabs, num_dabs):
         super().__init__(name="generator")
-        self.field = StrokeField(num_points, num_maps)
+        self.field = field
         self.hidden = [layers.Dense(n, "relu") for n in hidden_units]
         self.logit = layers.Dense(1)
         if num_dabs:
-            self.dabs = DabField()
+            self.dabs = dabs
             self.noise_shape = (num_dabs, NOISE_CHANNELS)
 
     def build(self, input_shape):
         self.field.build(input_shape)
-        channels = self.field.num_maps
+        channels = self._num_features()
         for layer in [*self.hidden, self.logit]:
             layer.build((None, channels))
             channels = layer.units
@@ -108,10 +124,18 @@ class FieldGenerator(StrokeGenerator):
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         if noise is not None:
             return 1 - ops.exp(-self.dabs(actions, noise, size=size))
-        features = ops.log(self.field(actions, size=size) + _LOG_FLOOR)
+        return ops.sigmoid(self._logit(self._features(actions, size)))
+
+    def _logit(self, features):
         for layer in self.hidden:
             features = layer(features)
-        return ops.sigmoid(self.logit(features)[..., 0])
+        return self.logit(features)[..., 0]
+
+    def _num_features(self):
+        return self.field.num_maps
+
+    def _features(self, actions, size):
+        return ops.log(self.field(actions, size=size) + _LOG_FLOOR)
 
     def sketch(self, actions, size, nodes):
         maps = self.field.sketch(actions, size, nodes)
@@ -125,6 +149,60 @@ class FieldGenerator(StrokeGenerator):
             if layer is not self.logit:
                 features = tf.nn.relu(features)
         return tf.reshape(features, [tf.shape(actions)[0], size * size])
+
+
+class BrushGenerator(FieldGenerator):
+    """A generator for any brush. See `build_brush_generator`."""
+
+    def _num_features(self):
+        return self.field.num_maps + 1
+
+    def train_step(self, data):
+        """One step on a quarter of the pixels, each time another one.
+
+        The network sees single pixels, so any of them are as good; and
+        neighbours have little to add.
+        """
+        actions, real = data[:2]
+        part = self.optimizer.iterations % 4
+        loss, real, fake, gradients = self._learn(actions, real, part)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        return self.compute_metrics(actions, real, fake)
+
+    # Keras compiles nothing where operations are made deterministic; XLA's
+    # are so on the CPU, and take half the time.
+    @tf.function(jit_compile=True)
+    def _learn(self, actions, real, part):
+        row, column = part // 2, part % 2
+        size = WINDOW_SIZE
+        real = ops.reshape(real, (-1, size // 2, 2, size // 2, 2, 4))
+        real = ops.take(ops.take(real, row, axis=2), column, axis=3)
+        even = ops.arange(0, size, 2, dtype="float32") + 0.5
+        places = [(even + ops.cast(z, "float32")) / size for z in (column, row)]
+        with tf.GradientTape() as tape:
+            logit = self._logit(self._features(actions, size, places))
+            opacity = ops.sigmoid(logit)[..., None]
+            fake = ops.concatenate([real[..., :3], opacity], axis=-1)
+            loss = ops.mean(self.loss(real, fake))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        return loss, real, fake, gradients
+
+    def _features(self, actions, size, places=None):
+        field = self.field(actions, size=size, places=places)
+        maps = ops.log(field + _FAINT) / 3 + 1
+        # A hard edge is a pixel wide, however large the brush.
+        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
+        pixel = ops.minimum(1 / (radius * size), 1)[:, None, None, None]
+        return ops.concatenate(
+            [maps, pixel * ops.ones_like(maps[..., :1])], axis=-1
+        )
+
+    def sketch(self, actions, size, nodes):
+        features = self._features(actions, tf.cast(size, "float32"))
+        return tf.reshape(self._logit(features), [-1, size * size])
 
 
 class FullyConnectedGenerator(StrokeGenerator):
@@ -188,7 +266,49 @@ def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
     >>> build_generator().count_params()
     125
     """
-    generator = FieldGenerator(num_points, num_maps, hidden_units, num_dabs)
+    field = StrokeField(num_points, num_maps)
+    generator = FieldGenerator(field, hidden_units, DabField(), num_dabs)
+    generator.build((None, len(ACTION_NAMES)))
+    return generator
+
+
+def build_brush_generator(
+    num_points=96,
+    num_maps=3,
+    num_nib=1,
+    nib_follows=False,
+    hidden_units=(16, 16),
+    num_dabs=0,
+    reach=6.0,
+):
+    """Build a stroke generator for any MyPaint brush.
+
+    As `build_generator`, on a field that has curves of the pressure where
+    that has numbers, and can have a broad nib and a path that lags behind.
+    The 1x1 layers also see how large a pixel is in radii.
+
+    Args:
+        num_points: int, see `BrushField`.
+        num_maps: int, see `BrushField`.
+        num_nib: int, see `BrushField`.
+        nib_follows: bool, see `BrushField`.
+        hidden_units: sequence of ints, widths of the 1x1 layers.
+        num_dabs: int, see `build_generator`. The dabs are `BrushDabs`, for
+            brushes with a round nib.
+        reach: float, radii from the curve to the last visible paint.
+
+    Returns:
+        A `keras.Model` as `build_generator` returns it. Its defaults have
+        0 weights.
+
+    Example:
+
+    >>> build_brush_generator().count_params()
+    418
+    """
+    field = BrushField(num_points, num_maps, num_nib, nib_follows)
+    generator = BrushGenerator(field, hidden_units, BrushDabs(), num_dabs)
+    generator.reach = (reach, 0.0)
     generator.build((None, len(ACTION_NAMES)))
     return generator
 

@@ -6,10 +6,10 @@ seed give the same pixels.
 """
 
 import colorsys
+import functools
 import json
 import math
 import os
-import pathlib
 import sys
 
 import numpy as np
@@ -27,6 +27,7 @@ from nbpainter.actions import (
     pressure_weights,
     random_actions,
 )
+from nbpainter.brush_files import load_brush
 from nbpainter.checks import check_count, check_size
 from nbpainter.errors import EngineError
 from nbpainter.libmypaint import Surface, load_library
@@ -34,11 +35,10 @@ from nbpainter.libmypaint import Surface, load_library
 CHUNK_STROKES = 2_500
 """Strokes of a file of episodes that one brush draws in one go."""
 
-BRUSHES = pathlib.Path(__file__).parent / "brushes"
-
 _EVENT_SECONDS = 0.1
 _NUM_EVENTS = 100
 _WARM_UP_STROKES = 8
+_USUAL_WIDTH = 0.85  # Radii from the path to the dry brush's paint, on average.
 
 # One stroke's events: a first point a little way along, then 100 points.
 _TIMES = np.arange(_NUM_EVENTS + 1) / _NUM_EVENTS
@@ -46,49 +46,11 @@ _CURVE = curve_weights(_TIMES)
 _PRESSURE = pressure_weights(_TIMES)
 
 
-def load_brush(brush="dry_brush"):
-    """Read a MyPaint brush file.
-
-    Args:
-        brush: str or path, a brush in `nbpainter/brushes` by name, or a
-            `.myb` file.
-
-    Returns:
-        A dict, the brush file's JSON.
-
-    Raises:
-        EngineError: if there is no such brush or the file is not a brush.
-    """
-    path = BRUSHES / f"{brush}.myb"
-    if not path.is_file():
-        path = pathlib.Path(brush)
-    if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in BRUSHES.glob("*.myb")))
-        raise EngineError(
-            f"There is no brush {str(brush)!r}. Give the path of a .myb file "
-            f"or one of: {names}."
-        )
-    try:
-        settings = json.loads(path.read_text("utf-8"))
-        # libmypaint itself crashes on what it does not expect.
-        for value in settings["settings"].values():
-            float(value["base_value"])
-            for points in value["inputs"].values():
-                for x, y in points:
-                    float(x), float(y)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EngineError(
-            f"{path} is not a MyPaint brush file of version 3 ({error}). "
-            "Choose a .myb file that MyPaint 1.2 or later has saved."
-        ) from error
-    return settings
-
-
 class Brush:
     """A MyPaint brush whose random numbers run on from stroke to stroke.
 
     Args:
-        brush: str or path, see `load_brush`. Default `"dry_brush"`.
+        brush: str, path or dict, see `load_brush`. Default `"dry_brush"`.
         seed: int >= 0 or sequence of such ints, which random numbers the
             brush starts with.
     """
@@ -97,14 +59,17 @@ class Brush:
         self._handle = None
         self._library = load_library()
         settings = load_brush(brush)
+        self.radius_factor = settings.get("radius_factor")
+        if self.radius_factor is None:
+            self.radius_factor = measure_radius_factor(json.dumps(settings))
+        settings = self._known_settings(settings)
         self._handle = self._library.mypaint_brush_new()
         self._library.mypaint_brush_from_defaults(self._handle)
         if not self._library.mypaint_brush_from_string(
             self._handle, json.dumps(settings).encode()
         ):
             raise EngineError(
-                f"libmypaint refuses the brush {str(brush)!r}: choose a .myb "
-                "file of version 3."
+                "libmypaint refuses the brush: choose a .myb file of version 3."
             )
         self._settings = {
             name: self._library.mypaint_brush_setting_from_cname(name.encode())
@@ -134,6 +99,24 @@ class Brush:
     def __del__(self):
         if self._handle:
             self._library.mypaint_brush_unref(self._handle)
+
+    def _known_settings(self, settings):
+        """Leave out what this version of the library would complain of."""
+        setting_of = self._library.mypaint_brush_setting_from_cname
+        input_of = self._library.mypaint_brush_input_from_cname
+        known = {
+            name: {
+                **value,
+                "inputs": {
+                    source: points
+                    for source, points in value["inputs"].items()
+                    if input_of(source.encode()) >= 0
+                },
+            }
+            for name, value in settings["settings"].items()
+            if setting_of(name.encode()) >= 0
+        }
+        return {**settings, "settings": known}
 
     def _find_speed_points(self, settings):
         for setting, value in settings["settings"].items():
@@ -204,7 +187,7 @@ class Brush:
         y = _CURVE @ action[Y_COLUMNS] * side
         pressure = _PRESSURE @ action[PRESSURE_COLUMNS]
         radius = float(brush_radius(action[ACTION_INDEX["size"]])) * side
-        self._set_radius(math.log(radius))
+        self._set_radius(math.log(radius * self.radius_factor))
         hsv = colorsys.rgb_to_hsv(*action[COLOR_COLUMNS])
         for name, value in zip(("color_h", "color_s", "color_v"), hsv):
             self._set(name, value)
@@ -225,6 +208,59 @@ class Brush:
         self._library.mypaint_surface_end_atomic(surface.handle, None)
 
 
+@functools.lru_cache(maxsize=256)
+def measure_radius_factor(text):
+    """Measure how much smaller a brush's radius must be than the action's.
+
+    A brush may be much wider than its radius: dabs are moved aside, or grow
+    with pressure. Straight strokes of four directions and three pressures
+    say how far its paint lies from the pen's path; the dry brush's does so
+    by `_USUAL_WIDTH` radii.
+
+    Args:
+        text: str, a brush file's JSON.
+
+    Returns:
+        A float, rounded to three figures; 1 for a brush that draws nothing.
+    """
+    settings, factor = json.loads(text), 1.0
+    for _ in range(2):  # Pixels matter to a thin brush: look again.
+        pen = Brush({**settings, "radius_factor": factor})
+        widths = [
+            _measure_width(pen, angle, pressure)
+            for angle in np.arange(4) * np.pi / 4
+            for pressure in (0.4, 0.7, 1.0)
+        ]
+        widths = [width for width in widths if width > 0]
+        if not widths:
+            return 1.0
+        factor *= _USUAL_WIDTH / float(np.mean(np.square(widths)) ** 0.5)
+        factor = min(max(float(f"{factor:.3g}"), 0.01), 100.0)
+    return factor
+
+
+def _measure_width(pen, angle, pressure):
+    """Mean distance of paint from a straight path, in radii; 0 for none."""
+    size, side = 0.5, 256
+    reach = 0.25 * np.array([np.cos(angle), np.sin(angle)])
+    action = np.full(12, 0.5)
+    action[[ACTION_INDEX["start_x"], ACTION_INDEX["start_y"]]] -= reach
+    action[[ACTION_INDEX["end_x"], ACTION_INDEX["end_y"]]] += reach
+    action[ACTION_INDEX["size"]] = size
+    action[PRESSURE_COLUMNS] = pressure
+    surface = Surface(side, side)
+    pen.draw(surface, action, side, travel_seconds=1.0)
+    opacity = surface.pixels()[..., 3]
+    y, x = (np.indices((side, side)) + 0.5) / side - 0.5
+    along = x * np.cos(angle) + y * np.sin(angle)
+    opacity = np.where(np.abs(along) < 0.15, opacity, 0)
+    if opacity.sum() < 1:
+        return 0.0
+    away = np.abs(y * np.cos(angle) - x * np.sin(angle))
+    mean = float((away * opacity).sum() / opacity.sum())
+    return mean / float(brush_radius(size))
+
+
 def _speed_mapping(gamma):
     """Slope and offset of a speed curve's input, libmypaint's brush code."""
     slope = 0.015 * (45 + math.exp(gamma))
@@ -240,7 +276,7 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     Args:
         actions: float array `(n, 12)` in `[0, 1]`.
         size: int, side of a canvas in pixels. Default 64.
-        brush: str or path, see `load_brush`.
+        brush: str, path or dict, see `load_brush`.
         seed: int >= 0, which random numbers the brush starts with.
 
     Returns:
@@ -279,7 +315,7 @@ def draw_chunk(num_strokes, brush, seed, chunk):
     Args:
         num_strokes: int, strokes of the whole file; its actions are
             `random_actions(num_strokes, seed)`.
-        brush: str or path, see `load_brush`.
+        brush: str, path or dict, see `load_brush`.
         seed: int >= 0, of the whole file.
         chunk: int, which run of `CHUNK_STROKES` strokes, from 0.
 
@@ -299,8 +335,12 @@ def draw_chunk(num_strokes, brush, seed, chunk):
 
 
 def main(arguments):
-    """Draw one chunk and write its pixels to standard output."""
-    num_strokes, brush, seed, chunk = arguments
+    """Draw one chunk with the brush file on standard input.
+
+    Its pixels are written to standard output.
+    """
+    num_strokes, seed, chunk = arguments
+    brush = json.load(sys.stdin)
     # libmypaint prints warnings there, and they are no pixels.
     pixels = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -62,7 +62,12 @@ def add_paint_command(commands):
         metavar="painting.json",
         help="go on with this painting, on the same photograph",
     )
-    paint.add_argument("--brush", metavar="NAME", default="dry_brush")
+    paint.add_argument(
+        "--brush",
+        metavar="NAME",
+        help="one with a preset, or the .weights.h5 of `train brush`; "
+        "default: dry_brush, or the one of the painting to resume",
+    )
     paint.add_argument(
         "--export",
         nargs="+",
@@ -93,11 +98,8 @@ def run_paint(arguments):
     Raises:
         NBPainterError: if the only photograph fails.
     """
-    if arguments.brush != "dry_brush":
-        raise DataError(
-            f"There is no trained generator for the brush {arguments.brush!r}."
-            " There is one for: dry_brush."
-        )
+    if arguments.brush:
+        nbpainter.weights.preset_of_brush(arguments.brush)
     for name in _exported(arguments):
         nbpainter.exports.check_export(name)  # Before minutes of painting.
     photos, several = _find_photos(arguments.photos)
@@ -162,7 +164,7 @@ def _folder_of(photo, taken):
 def _paint(photo, folder, arguments):
     """Paint one photograph; return whether Ctrl-C ended it."""
     started = time.perf_counter()
-    size = arguments.size
+    size, brush = arguments.size, arguments.brush
     if not arguments.resume:
         size = PaintConfig.size if size is None else size
         nbpainter.load_photo(photo, size)  # Before a folder is made.
@@ -177,6 +179,7 @@ def _paint(photo, folder, arguments):
         num_strokes=arguments.strokes,
         size=size,
         seed=arguments.seed,
+        generator=brush and nbpainter.weights.preset_of_brush(brush),
         num_steps=PaintConfig().num_steps,
         seconds=seconds,
         palette=_palette(arguments.palette),

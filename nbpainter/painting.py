@@ -63,7 +63,8 @@ class Painting:
             the stroke file.
         width: int, pixels that it was painted at.
         height: int, pixels.
-        brush: str, the MyPaint brush. Default `"dry_brush"`.
+        brush: str, the MyPaint brush, or a dict, the content of its file.
+            Default: the one that the generator has learned.
         generator: str or model, what draws the strokes: a name for
             `load_pretrained`, or a model of your own (a stroke file then
             keeps only the name `"custom"`).
@@ -77,7 +78,7 @@ class Painting:
     actions: np.ndarray
     width: int
     height: int
-    brush: str = "dry_brush"
+    brush: object = None
     generator: object = "generator_gan"
     background: str = "#ffffff"
     seed: int = 0
@@ -86,6 +87,8 @@ class Painting:
 
     def __post_init__(self):
         self.actions = as_in_file(self.actions)
+        if self.brush is None:
+            self.brush = as_model(self.generator).brush
 
     def __len__(self):
         return len(self.actions)
@@ -148,13 +151,15 @@ class Painting:
             self.actions, model, *self._shape(size), self._draw_seed(model)
         )
 
-    def replay(self, size=None, seed=None, transparent=False):
+    def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
 
         Args:
             size: int, pixels of the longer side. Default: as painted.
             seed: int, of the brush's spatter. Default: the painting's.
             transparent: bool, whether to leave out the background.
+            brush: str, path or dict, another brush to draw them with, see
+                `nbpainter.brush_files.load_brush`. Default: the painting's.
 
         Returns:
             A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
@@ -169,7 +174,7 @@ class Painting:
         seed = check_count(
             "seed", self.seed if seed is None else seed, 0, 2**32
         )
-        brush = Brush(self.brush, seed)
+        brush = Brush(self.brush if brush is None else brush, seed)
         for action in self.actions:
             brush.draw(surface, action, max(height, width), travel_seconds=1.0)
         pixels = surface.pixels()

@@ -63,6 +63,29 @@ def plot_strokes(strokes, num_columns=8):
     return figure
 
 
+def plot_brushes(pictures, names, fitting, num_columns=6):
+    """Show what brushes are like: a contact sheet.
+
+    Args:
+        pictures: sequence of float arrays `(height, width, 3)`.
+        names: sequence of str.
+        fitting: sequence of bools; the names of the others are pale.
+        num_columns: int. Default 6.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    rows = math.ceil(len(pictures) / num_columns)
+    figure, axes = _figure(rows, num_columns, 2 * num_columns, 2.1 * rows)
+    for axis in axes.flat[len(pictures) :]:
+        axis.set_visible(False)
+    for axis, picture, name, fits in zip(axes.flat, pictures, names, fitting):
+        _show(axis, picture)
+        name = name if fits else f"({name})"
+        axis.set_title(name, fontsize=8, color="black" if fits else "0.6")
+    return figure
+
+
 def plot_actions(actions, strokes):
     """Show strokes with their actions: the curve, its ends and the numbers.
 

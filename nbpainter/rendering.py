@@ -27,9 +27,6 @@ _BLOCK = 64  # Pixels that are drawn at once,
 _MARGIN = 2  # with so many more around them, to interpolate in.
 _DRAWN = _BLOCK + 2 * _MARGIN
 _SMOOTH_RADIUS = 16.0  # Pixels; wider brushes are drawn small, and enlarged.
-# Radii from the curve to where the last visible paint lies: less than half a
-# step of 8 bits is measured beyond 1.2 radii at no pressure, 4.0 at full.
-_REACH, _REACH_OF_PRESSURE = 1.5, 3.0
 _CURVE = curve_weights(np.linspace(0, 1, 17)).T.astype("float32")
 
 
@@ -143,8 +140,14 @@ def lay_strokes(canvas, actions, generator, seed=None):
     return canvas
 
 
-def _cut_blocks(actions, height, width):
+def _cut_blocks(actions, height, width, reach):
     """Cut the pixels that strokes can reach into square blocks.
+
+    Args:
+        actions: float array `(n, 12)`.
+        height: int, pixels of the canvas.
+        width: int, pixels.
+        reach: two floats, see `StrokeGenerator`.
 
     Returns:
         An int array `(blocks, 6)`: stroke, left, top, right and bottom in
@@ -153,7 +156,7 @@ def _cut_blocks(actions, height, width):
     unit = max(height, width)
     pressure = actions[:, PRESSURE_COLUMNS].max(axis=1)
     radius = brush_radius(actions[:, ACTION_INDEX["size"]])
-    reach = radius * (_REACH + _REACH_OF_PRESSURE * pressure)
+    reach = radius * (reach[0] + reach[1] * pressure)
     steps = np.ceil(np.log2(radius * unit / _SMOOTH_RADIUS)).clip(0)
     limits = []
     for positions, side in ((X_COLUMNS, width), (Y_COLUMNS, height)):
@@ -183,7 +186,7 @@ def lay_in_turn(canvas, actions, generator, seed=None):
     """
     height, width = canvas.shape[:2]
     unit = max(height, width)
-    blocks = _cut_blocks(actions, height, width)
+    blocks = _cut_blocks(actions, height, width, generator.reach)
     draw_blocks = _block_drawer(generator, seed is not None, len(blocks))
     colors = actions[:, COLOR_COLUMNS]
     at_once = _BATCH if seed is None else _BATCH // 4

@@ -24,6 +24,7 @@ from nbpainter.painting import as_model
 from nbpainter.pictures import load_photo
 from nbpainter.plotting import plot_report, sample_photo, save_figure
 from nbpainter.rendering import lay_strokes, render_strokes
+from nbpainter.weights import enter_facts
 
 _PAINTING_SEEDS = (0, 1)
 _REPLAY_SEEDS = (0, 1, 2)
@@ -50,7 +51,7 @@ def judge_generator(generator, config, verbose=0):
     """
     parts = []
     for count, seed in ((config.num_judged, 1), (config.num_test_strokes, 2)):
-        real = draw_episodes(count, seed=config.seed + seed)
+        real = draw_episodes(count, generator.brush, config.seed + seed)
         fake = generate_episodes(generator, count, config.seed + seed)
         parts.append((real, fake, generator, config.batch_size))
     keras.utils.set_random_seed(config.seed)
@@ -137,7 +138,7 @@ def measure_preset(name, photos=(), config=None, verbose=0):
     generator = as_model(name)
     for photo in photos:  # Fail now, not after minutes.
         load_photo(photo, config.size)
-    fresh = draw_episodes(config.num_strokes, seed=config.seed)
+    fresh = draw_episodes(config.num_strokes, generator.brush, config.seed)
     return {
         **measure_fvu(generator, fresh),
         **measure_texture(generator, fresh, seed=config.seed),
@@ -189,7 +190,7 @@ def report_lines(figures):
     return [f"{name:24}{value:30}{real}".rstrip() for name, value, real in rows]
 
 
-def write_report(name, folder, photos=(), config=None, verbose=0):
+def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
     """Measure a generator; leave the figures as JSON and as a picture.
 
     Args:
@@ -198,6 +199,8 @@ def write_report(name, folder, photos=(), config=None, verbose=0):
         photos: see `measure_preset`.
         config: see `measure_preset`.
         verbose: 0 or 1.
+        enter: bool, whether to add the figures to the manifest's entry of
+            the weights; `name` is their path then.
 
     Returns:
         A dict, see `measure_preset`.
@@ -209,13 +212,15 @@ def write_report(name, folder, photos=(), config=None, verbose=0):
     folder = make_folder(folder)
     generator = as_model(name)
     figures = measure_preset(name, photos, config, verbose)
-    real = draw_episodes(8, seed=figures["seed"])
+    real = draw_episodes(8, generator.brush, figures["seed"])
     pictures = {
         "real": to_rgba(real.actions, real.strokes),
         "calm": render_strokes(generator, real.actions),
     }
     if generator.noise_shape is not None:
         pictures["one draw"] = render_strokes(generator, real.actions, seed=0)
+    if enter:
+        enter_facts(name, {"report": figures})
     stem = pathlib.Path(name).name.removesuffix(".weights.h5")
     figure = plot_report(figures, pictures)
     save_figure(figure, folder / f"report_{stem}.png")

@@ -1,7 +1,8 @@
 """The stroke file `painting.json`: a painting for people and robots.
 
-Its head names the brush, the generator, the picture's size in pixels, the
-background, the seed and figures of the run. Every stroke has `start`,
+Its head names the brush (or holds its file), the generator, the picture's
+size in pixels, the background, the seed and figures of the run. Every stroke
+has `start`,
 `control` and `end` (x and y, fractions of the longer side), `radius` (same
 unit), `pressure` (at the start and at the end, 0 to 1) and `color`.
 """
@@ -19,8 +20,9 @@ from nbpainter.actions import (
     columns,
     size_of_radius,
 )
+from nbpainter.brush_files import check_brush
 from nbpainter.checks import MAX_SIZE
-from nbpainter.errors import DataError
+from nbpainter.errors import DataError, EngineError
 from nbpainter.files import written_whole
 
 FORMAT = "nbpainter painting"
@@ -82,7 +84,7 @@ def read_strokes(path):
     fields.one_of("format", [FORMAT])
     fields.one_of("version", [VERSION])
     head = {
-        "brush": fields.text("brush"),
+        "brush": fields.brush("brush"),
         "generator": fields.text("generator"),
         "width": fields.integer("width", 1, MAX_SIZE),
         "height": fields.integer("height", 1, MAX_SIZE),
@@ -183,6 +185,16 @@ class _Fields:
 
     def text(self, name):
         return self.of_type(name, str, "a text")
+
+    def brush(self, name):
+        """A brush of the package by name, or the content of a brush file."""
+        value = self._get(name)
+        if isinstance(value, str):
+            return value
+        try:
+            return check_brush(value, name)
+        except EngineError:
+            self._fail(f"needs a brush's name or file as {name!r}", value)
 
     def integer(self, name, low, high):
         value = self.of_type(name, int, "a whole number")

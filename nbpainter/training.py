@@ -1,28 +1,14 @@
-"""The three trainings from zero, and their weights with the facts.
-
-Each can be killed at any moment and resumed: state is kept after each epoch,
-and TensorFlow's operations are made deterministic, so that the weights are
-the same to the last bit.
-"""
-
-import dataclasses
-import time
+"""The three trainings from zero, and their weights with the facts."""
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from nbpainter.callbacks import Checkpoints, EpochOrder, StopOnNonFinite
 from nbpainter.config import DiscriminatorConfig, GANConfig, GeneratorConfig
 from nbpainter.devices import (
-    check_batch_size,
     choose_strategy,
     share_statistics,
 )
-from nbpainter.drawing import draw_episodes
 from nbpainter.episodes import StrokeBatches, to_rgba
-from nbpainter.errors import DataError
-from nbpainter.files import make_folder, sha256
 from nbpainter.gan import GAN
 from nbpainter.judging import (
     JudgedStrokes,
@@ -37,115 +23,14 @@ from nbpainter.models import build_discriminator, build_generator
 from nbpainter.plotting import (
     plot_calibration,
     plot_comparison,
-    plot_history,
     save_figure,
 )
 from nbpainter.rendering import render_strokes
-from nbpainter.store import open_episodes, stored_sha256
+from nbpainter.runs import TEST_SEED, Run
 from nbpainter.weights import (
     find_weights,
     load_pretrained,
-    read_manifest,
-    save_pretrained,
 )
-
-_TEST_SEED = 10_000_019  # Added to a seed, for strokes that no training sees.
-
-
-class _Run:
-    """What the trainings share: data, checkpoints, time, facts.
-
-    Args:
-        stage: str, the stage's name.
-        folder: str or path, where everything goes.
-        config: the stage's dataclass.
-        paths: paths of episodes files; none: strokes are drawn.
-        inputs: dict from names to paths of weights that it builds on.
-        resume: bool, whether to go on from the newest checkpoint.
-        verbose: 0 or 1.
-        strategy: `tf.distribute.Strategy` of the devices.
-    """
-
-    def __init__(
-        self, stage, folder, config, paths, inputs, resume, verbose, strategy
-    ):
-        check_batch_size(strategy, config.batch_size)
-        self.stage, self.folder = stage, make_folder(folder)
-        read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
-        self.config, self.resume, self.verbose = config, resume, verbose
-        self.strategy, self.started = strategy, time.perf_counter()
-        self.facts = {
-            "stage": stage,
-            "config": dataclasses.asdict(config),
-            "built_on": {name: sha256(path) for name, path in inputs.items()},
-        }
-        self.train, self.test = self._read_data(paths)
-        keras.utils.set_random_seed(config.seed)
-        tf.config.experimental.enable_op_determinism()
-
-    def _read_data(self, paths):
-        """Read files of episodes, or draw what the configuration asks for."""
-        config, num_test = self.config, self.config.num_test_strokes
-        if not paths:
-            if self.verbose:
-                print(f"Drawing {config.num_strokes} strokes with MyPaint.")
-            self.facts["data"] = {"brush": "dry_brush", "seed": config.seed}
-            return (
-                draw_episodes(config.num_strokes, seed=config.seed),
-                draw_episodes(num_test, seed=config.seed + _TEST_SEED),
-            )
-        data = open_episodes(paths, verbose=self.verbose)
-        self.facts["data"] = {str(path): stored_sha256(path) for path in paths}
-        if len(data) < 2 * num_test:
-            raise DataError(
-                f"{len(data)} strokes are too few to train on: give files "
-                f"with at least {2 * num_test}."
-            )
-        return data[:-num_test], data[-num_test:].load()
-
-    def fit(self, model, state, batches, validation=None, callbacks=()):
-        """Train from the first epoch that is not finished.
-
-        Args:
-            model: a compiled `keras.Model`.
-            state: list of `keras.Variable`, all that changes.
-            batches: `StrokeBatches` or `JudgedStrokes`.
-            validation: `PyDataset`. Default: none.
-            callbacks: sequence of `keras.callbacks.Callback`.
-        """
-        self.checkpoints = Checkpoints(
-            self.folder / "checkpoints", self.stage, self.facts, state
-        )
-        first = 0
-        if self.resume:
-            first = self.checkpoints.restore()
-            if self.verbose:
-                print(f"Going on after epoch {first}.")
-        else:
-            self.checkpoints.clear()
-            self.checkpoints.folder.mkdir(exist_ok=True)
-        callbacks = [EpochOrder(batches), StopOnNonFinite(), *callbacks]
-        model.fit(
-            batches,
-            validation_data=validation,
-            initial_epoch=first,
-            epochs=self.config.epochs,
-            callbacks=[self.checkpoints, *callbacks],
-            verbose=2 if self.verbose else 0,
-            # The order is the data set's own, so that a resumed training
-            # has it too; Keras would shuffle the batches once more.
-            shuffle=False,
-        )
-        figure = plot_history(self.checkpoints.history)
-        save_figure(figure, self.folder / f"{self.stage}_curves.png")
-
-    def save(self, model, name, builder, arguments, figures):
-        """Keep the weights, their facts and figures."""
-        facts = {**self.facts, "num_test_strokes": len(self.test), **figures}
-        facts["num_devices"] = self.strategy.num_replicas_in_sync
-        facts["seconds"] = round(time.perf_counter() - self.started)
-        path = self.folder / f"{name}.weights.h5"
-        save_pretrained(model, path, builder, arguments, facts)
 
 
 def compile_generator(generator, config, num_strokes):
@@ -197,7 +82,7 @@ def train_generator(
     config = config or GeneratorConfig()
     strategy = choose_strategy(devices)
     options = (resume, verbose, strategy)
-    run = _Run("generator", folder, config, paths, {}, *options)
+    run = Run("generator", folder, config, paths, {}, *options)
     with strategy.scope():
         generator = build_generator()
         compile_generator(generator, config, len(run.train))
@@ -246,12 +131,12 @@ def train_discriminator(
     generator = load_pretrained(path)
     inputs = {"generator_pretrained": path}
     options = (resume, verbose, strategy)
-    run = _Run("discriminator", folder, config, paths, inputs, *options)
+    run = Run("discriminator", folder, config, paths, inputs, *options)
     fake = [
         generate_episodes(
             generator, min(len(real), config.num_strokes), config.seed + seed
         )
-        for real, seed in ((run.train, 0), (run.test, _TEST_SEED))
+        for real, seed in ((run.train, 0), (run.test, TEST_SEED))
     ]
     test = JudgedStrokes(run.test, fake[1], generator, config.batch_size)
     num_steps = 2 * len(run.train) // config.batch_size * config.epochs
@@ -387,7 +272,7 @@ def train_gan(
     }
     calm = load_pretrained(inputs["generator_pretrained"])
     options = (resume, verbose, strategy)
-    run = _Run("gan", folder, config, paths, inputs, *options)
+    run = Run("gan", folder, config, paths, inputs, *options)
     with strategy.scope():
         discriminator = load_pretrained(inputs["discriminator_pretrained"])
         discriminator.trainable = True

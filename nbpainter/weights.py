@@ -11,10 +11,14 @@ import pathlib
 import platform
 
 from nbpainter import models
+from nbpainter.brush_files import load_brush
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256, written_whole
 
-_BUILDERS = ("build_discriminator", "build_fc_generator", "build_generator")
+_BUILDERS = (
+    *("build_brush_generator", "build_discriminator"),
+    *("build_fc_generator", "build_generator"),
+)
 _SUFFIX = ".weights.h5"
 
 
@@ -96,6 +100,9 @@ def load_pretrained(name_or_path):
             raise ValueError(f"unknown builder {entry['builder']!r}")
         model = getattr(models, entry["builder"])(**entry["arguments"])
         model.load_weights(path)
+        if "brush" in entry:
+            load_brush(entry["brush"])  # Fail now, not while replaying.
+            model.brush = entry["brush"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"The weights {path} cannot be loaded ({error}). Get the file "
@@ -103,6 +110,59 @@ def load_pretrained(name_or_path):
         ) from error
     model.trainable = False
     return model
+
+
+def preset_of_brush(brush):
+    """Find the trained generator of a brush.
+
+    Args:
+        brush: str or path: a brush with a preset, such as `"charcoal"`, or a
+            `.weights.h5` file of one's own.
+
+    Returns:
+        A str for `load_pretrained` and `paint(generator=...)`.
+
+    Raises:
+        DataError: if there is none.
+
+    Example:
+
+    >>> preset_of_brush("dry_brush")
+    'generator_gan'
+    """
+    brush = str(brush)
+    if brush == "dry_brush":
+        return "generator_gan"
+    names = [n for n, e in read_manifest().items() if e.get("brush") == n]
+    if brush in names or brush.endswith(_SUFFIX):
+        return brush
+    raise DataError(
+        f"There is no trained generator for the brush {brush!r}. There is one "
+        f"for: {', '.join(['dry_brush', *names])}. Train one with `nbpainter "
+        f"train brush {brush}`, then give its .weights.h5 file."
+    )
+
+
+def enter_facts(path, facts):
+    """Add facts to the manifest's entry of weights.
+
+    Args:
+        path: str or path, `FOLDER/NAME.weights.h5`.
+        facts: dict for JSON.
+
+    Raises:
+        DataError: if the manifest cannot be read or written.
+    """
+    path = pathlib.Path(path)
+    entries = read_manifest(path.parent)
+    entries[path.name.removesuffix(_SUFFIX)] |= facts
+    _write_manifest(path.parent, entries)
+
+
+def _write_manifest(folder, entries):
+    with written_whole(folder / "manifest.json") as temporary:
+        text = json.dumps(dict(sorted(entries.items())), indent=2)
+        temporary.write_text(text + "\n", "utf-8")
 
 
 def save_pretrained(model, path, builder, arguments, facts):
@@ -140,9 +200,7 @@ def save_pretrained(model, path, builder, arguments, facts):
             },
         },
     }
-    with written_whole(folder / "manifest.json") as temporary:
-        text = json.dumps(dict(sorted(entries.items())), indent=2)
-        temporary.write_text(text + "\n", "utf-8")
+    _write_manifest(folder, entries)
 
 
 def read_manifest(folder=None, missing_ok=False):

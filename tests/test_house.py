@@ -17,24 +17,26 @@ ROOT = pathlib.Path(__file__).parents[1]
 MODULES = sorted((ROOT / "nbpainter").glob("*.py"))
 LEVELS = [
     {"errors", "config"},
-    {"actions", "checks", "files", "libmypaint"},
+    {"actions", "brush_files", "checks", "files", "libmypaint"},
     {
         *("mypaint", "field", "dabs", "losses", "canvas", "pictures"),
         *("callbacks", "stroke_file", "devices", "episode_files"),
-        *("pixels", "rows", "budget", "placing"),
+        *("pixels", "rows", "budget", "placing", "brush_field"),
     },
+    {"brush_dabs"},
     {
         *("episodes", "models", "rendering", "gan", "plotting", "windows"),
         *("download", "descent", "palettes", "player", "svg"),
+        *("brushes", "brush_start"),
     },
     {
         *("drawing", "judging", "measures", "weights", "inspection"),
-        *("store", "sheets", "stroke_layers"),
+        *("store", "sheets", "stroke_layers", "brush_sheet"),
     },
     {"exports"},
-    {"painting"},
+    {"painting", "runs"},
     {"session"},
-    {"painter", "training"},
+    {"painter", "training", "brush_training"},
     {"report", "paint_command"},
     {"cli"},
 ]

@@ -1,0 +1,170 @@
+"""Brush files: found by name or path, believed in nothing.
+
+MyPaint's collection of brushes (Debian's `mypaint-brushes`, CC0) lies in
+groups, such as `classic/charcoal`. The brushes that have a preset are kept in
+the package, so that their paintings replay where only libmypaint is.
+"""
+
+import json
+import pathlib
+
+from nbpainter.errors import EngineError
+
+SHIPPED = pathlib.Path(__file__).parent / "brushes"
+"""The folder of the brush files that come with the package."""
+
+_PLACES = (
+    "~/.local/share/mypaint/brushes",
+    "/usr/local/share/mypaint-data/2.0/brushes",
+    "/usr/share/mypaint-data/2.0/brushes",
+    "/opt/homebrew/share/mypaint-data/2.0/brushes",
+)
+_SUFFIX = ".myb"
+_INSTALL = (
+    "Install the collection with `sudo apt-get install mypaint-brushes`, or "
+    "give the path of a .myb file."
+)
+
+
+def shipped_brushes():
+    """Return the paths of the brush files in the package, a sorted list."""
+    return sorted(SHIPPED.glob(f"*{_SUFFIX}"))
+
+
+def installed_brushes():
+    """Find MyPaint's brushes on this machine.
+
+    Returns:
+        A dict from names, such as `"classic/charcoal"`, to paths; empty
+        where no collection is installed.
+    """
+    found = {}
+    for place in _PLACES:
+        folder = pathlib.Path(place).expanduser()
+        for path in sorted(folder.rglob(f"*{_SUFFIX}")):
+            name = path.relative_to(folder).as_posix().removesuffix(_SUFFIX)
+            found.setdefault(name, path)
+    return found
+
+
+def find_brush(brush):
+    """Find the file of a brush.
+
+    Args:
+        brush: str or path: a brush of the package, such as `"charcoal"`, one
+            of the installed collection with or without its group, or a
+            `.myb` file.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        EngineError: if there is none, or more than one of that name.
+
+    Example:
+
+    >>> find_brush("dry_brush").name
+    'dry_brush.myb'
+    """
+    name = str(brush)
+    path = SHIPPED / (name + _SUFFIX)
+    if path.parent == SHIPPED and path.is_file():
+        return path
+    path = pathlib.Path(brush)
+    if name.endswith(_SUFFIX):
+        if path.is_file():
+            return path
+        raise EngineError(f"There is no brush file {name}. Check the path.")
+    installed = installed_brushes()
+    fitting = [
+        key
+        for key in installed
+        if name == key or ("/" not in name and name == key.rsplit("/")[-1])
+    ]
+    if len(fitting) == 1:
+        return installed[fitting[0]]
+    if fitting:
+        raise EngineError(
+            f"There are several brushes {name!r}: choose one of "
+            f"{', '.join(fitting)}."
+        )
+    names = ", ".join(path.stem for path in shipped_brushes())
+    wayout = "See `nbpainter brushes`." if installed else _INSTALL
+    raise EngineError(
+        f"There is no brush {name!r} among those of nbpainter ({names}), nor "
+        f"is it installed. {wayout}"
+    )
+
+
+def brush_name(brush):
+    """Return a short name of a brush for files: `"charcoal"`.
+
+    Args:
+        brush: str or path, see `find_brush`.
+
+    Returns:
+        A str without blanks and slashes.
+    """
+    stem = find_brush(brush).stem
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in stem)
+
+
+def load_brush(brush="dry_brush"):
+    """Read a MyPaint brush file and check it.
+
+    Args:
+        brush: str or path, see `find_brush`; or what this function returned.
+
+    Returns:
+        A dict, the brush file's JSON. Its `radius_factor`, a key of our own,
+        is how much smaller the brush's radius is than the action's, so that
+        all brushes are about as wide.
+
+    Raises:
+        EngineError: if there is no such brush or the file is not a brush.
+    """
+    if isinstance(brush, dict):
+        return check_brush(brush, "The brush")
+    path = find_brush(brush)
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_brush(path, error) from error
+    return check_brush(settings, path)
+
+
+def check_brush(settings, name):
+    """Return a brush file's JSON if it is one: libmypaint would crash.
+
+    Args:
+        settings: what was read.
+        name: str or path, for the message.
+
+    Returns:
+        `settings`, a dict.
+
+    Raises:
+        EngineError: if it is no brush of version 3.
+    """
+    try:
+        if settings["version"] != 3:
+            raise ValueError(f"version {settings['version']!r}")
+        for value in settings["settings"].values():
+            float(value["base_value"])
+            for points in value["inputs"].values():
+                if len(points) > 64:
+                    raise ValueError("a curve of more than 64 points")
+                for x, y in points:
+                    float(x), float(y)
+        if not 0 < float(settings.get("radius_factor", 1.0)) < 1e3:
+            raise ValueError("radius_factor out of range")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _no_brush(name, error) from error
+    return settings
+
+
+def _no_brush(name, error):
+    return EngineError(
+        f"{name} is not a MyPaint brush file of version 3 ({error}). "
+        "Choose a .myb file that MyPaint 1.2 or later has saved."
+    )
