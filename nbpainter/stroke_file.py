@@ -194,7 +194,7 @@ class _Fields:
         try:
             return check_brush(value, name)
         except EngineError:
-            self._fail(f"needs a brush's name or file as {name!r}", value)
+            self.fail(f"needs a brush's name or file as {name!r}", value)
 
     def integer(self, name, low, high):
         value = self.of_type(name, int, "a whole number")
