@@ -29,12 +29,12 @@ def part(name):
     parts[name], started = now - started, now
 
 import nbpainter
-from nbpainter import painter, painting
+from nbpainter import descent, painting
 part("import")
 model = painting.as_model("generator_gan")
 part("load")
-descent = painter.descent_of(model)
-descent._run.get_concrete_function()
+moving = descent.descent_of(model)
+moving._run.get_concrete_function()
 part("compile")
 photo, strokes, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 painted = nbpainter.paint(photo, strokes, size=size, verbose=0)
