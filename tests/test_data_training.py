@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter import callbacks, training
+from nbpainter import callbacks, runs, training
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_stopped_training_of_two_files_goes_on(paths, tmp_path, monkeypatch):
 
     folder = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(training, "Checkpoints", Stop)
+        patch.setattr(runs, "Checkpoints", Stop)
         with pytest.raises(KeyboardInterrupt):
             training.train_generator(folder, paths, config, False, 0)
     resumed = training.train_generator(folder, paths, config, True, 0)
