@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 
 ROOT = pathlib.Path(__file__).parents[1]
-STYLE = "<style>td code { white-space: nowrap; }</style>"
+STYLE = "<style>td code { white-space: nowrap !important; }</style>"
 
 
 def with_mathml(text):
