@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import secrets
 import tempfile
 
 from nbpainter.errors import DataError
@@ -39,18 +40,12 @@ def written_whole(path):
     'all of it'
     """
     path = pathlib.Path(path)
-    temporary = None
+    # Named before it is made: a signal may come between the two.
+    name = f".{secrets.token_hex(8)}.part{''.join(path.suffixes)}"
+    temporary = path.parent / name
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=".", suffix=f".part{''.join(path.suffixes)}", dir=path.parent
-        )
-        os.close(handle)
-        temporary = pathlib.Path(name)
+        temporary.touch(exist_ok=False)
         yield temporary
-        # mkstemp gives files to their owner alone; use the usual rights.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
@@ -58,7 +53,7 @@ def written_whole(path):
             "place or make room."
         ) from error
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):  # No folder: said already.
             temporary.unlink(missing_ok=True)
 
 
