@@ -7,6 +7,7 @@ form: strokes are found that do well however the brush spatters, without
 drawing one dab.
 """
 
+import concurrent.futures
 import functools
 
 import numpy as np
@@ -27,7 +28,7 @@ from nbpainter.field import curve_nodes
 COARSE = 16
 """Side in pixels that every window is first painted at."""
 
-_POINTS = {COARSE: 16}  # Of the curve, by side,
+_POINTS = {COARSE: 16, 32: 24}  # Of the curve, by side,
 _MANY_POINTS = 32  # and of every larger side.
 _FORGET, _FORGET_SQUARED = 0.9, 0.99  # Adam's; squares forget in a stage.
 _HALF_SPATTER = 0.35  # Radius in pixels that shows half of the spatter.
@@ -43,7 +44,6 @@ class Descent:
 
     def __init__(self, generator):
         self.generator = generator
-        self.spatter = measure_spatter(generator)
         any_side = tf.TensorSpec((None, 3, None))
         one_channel = tf.TensorSpec((None, 1, None))
         row = tf.TensorSpec((len(ACTION_NAMES),))
@@ -65,9 +65,15 @@ class Descent:
                 tf.TensorSpec((), "int32"),
                 tf.TensorSpec(()),
                 tf.TensorSpec(()),
+                tf.TensorSpec(()),
             ],
             autograph=False,
         )
+        # Each takes half a second of one core.
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            spatter = pool.submit(measure_spatter, generator)
+            self._run.get_concrete_function()
+        self.spatter = spatter.result()
 
     def move(
         self,
@@ -129,6 +135,7 @@ class Descent:
             num_steps,
             learning_rate,
             pixels,
+            self.spatter,
         )
         return moved.numpy().reshape(shape)
 
@@ -149,6 +156,7 @@ class Descent:
         num_steps,
         learning_rate,
         pixels,
+        spatter,
     ):
         windows = tf.shape(target)[0]
         last = tf.cast(num_steps, "float32")
@@ -175,12 +183,12 @@ class Descent:
             loss = _mean_square(error)
             loss += blurred * _mean_square(_pool(error, blur))
             loss += _OUTSIDE * _mean_square(outside * (1 - through))
-            if self.spatter:
+            if self.generator.noise_shape is not None:
                 loss += tf.reduce_mean(
                     coarse_mask
                     * variance(
                         colors,
-                        self._spread(actions, pixels),
+                        _spread(actions, pixels, spatter),
                         _pool(tf.sigmoid(opacity), coarse),
                         coarse_canvas,
                     )
@@ -196,7 +204,7 @@ class Descent:
             gradient = tape.gradient(loss, logits)
             mean = _FORGET * mean + (1 - _FORGET) * gradient
             square = _FORGET_SQUARED * square
-            square += (1 - _FORGET_SQUARED) * gradient**2
+            square += (1 - _FORGET_SQUARED) * tf.square(gradient)
             count = tf.cast(index + 1, "float32")
             rate = learning_rate * (0.5 + 0.5 * tf.cos(np.pi * done))
             root = tf.sqrt(square / (1 - _FORGET_SQUARED**count)) + 1e-7
@@ -254,19 +262,6 @@ class Descent:
         pictures[1] = painted.reshape(pictures[1].shape)
         return merits.numpy(), (*pictures, margin)
 
-    def _spread(self, actions, pixels):
-        """Variance of a draw's opacity over `opacity (1 - opacity)`.
-
-        It grows with the pressure, and a pixel wider than a dab averages it.
-        """
-        start, end, size = (
-            actions[..., column, None]
-            for column in (*PRESSURE_COLUMNS, ACTION_INDEX["size"])
-        )
-        radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
-        spread = self.spatter / 2 * (start + end)
-        return spread * radius / (radius + _HALF_SPATTER)
-
 
 @functools.lru_cache(maxsize=4)
 def descent_of(generator):
@@ -302,6 +297,20 @@ def measure_spatter(generator):
     expected = share[:, None, None] * calm * (1 - calm)
     variance = (first - second) ** 2 / 2
     return float(tf.reduce_sum(variance) / tf.reduce_sum(expected))
+
+
+def _spread(actions, pixels, spatter):
+    """Variance of a draw's opacity over `opacity (1 - opacity)`.
+
+    It grows with the pressure, and a pixel wider than a dab averages it.
+    """
+    start, end, size = (
+        actions[..., column, None]
+        for column in (*PRESSURE_COLUMNS, ACTION_INDEX["size"])
+    )
+    radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
+    spread = spatter / 2 * (start + end)
+    return spread * radius / (radius + _HALF_SPATTER)
 
 
 def shrink(pictures, side):
@@ -341,7 +350,7 @@ def _pool(pictures, averages):
 
 
 def _mean_square(error):
-    return tf.reduce_mean(error**2)
+    return tf.reduce_mean(tf.square(error))
 
 
 def _snap(actions, palette, snap):
@@ -411,5 +420,5 @@ def variance(colors, spread, opacity, canvas):
     share = spread * opacity * clear
     share *= tf.exp(tf.matmul(_earlier(kept), kept, transpose_a=True))
     difference = colors[..., None] - beneath(colors, opacity, canvas)
-    squared = tf.reduce_mean(difference**2, axis=2)
+    squared = tf.reduce_mean(tf.square(difference), axis=2)
     return tf.reduce_sum(share * squared, axis=1, keepdims=True)

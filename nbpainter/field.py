@@ -150,7 +150,9 @@ class StrokeField(layers.Layer):
         step_x, step_y, x, y, pressure = tf.unstack(along, axis=1)
         radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
         radius = radius / WINDOW_SIZE  # (batch, 1)
-        squared = step_x**2 + step_y**2 + 1e-12  # (batch, points)
+        squared = (
+            tf.square(step_x) + tf.square(step_y) + 1e-12
+        )  # (batch, points)
 
         width, spread, mass, mass_of_pressure = (
             tf.reshape(weight, [-1, 1, 1])
@@ -161,7 +163,7 @@ class StrokeField(layers.Layer):
                 _DABS_PER_RADIUS / 2 * self.mass_of_pressure,
             )
         )
-        variance = (width + spread * pressure**2) * radius**2
+        variance = (width + spread * tf.square(pressure)) * tf.square(radius)
         variance += (squared + size**-2.0) / 12  # (maps, batch, points)
         mass += mass_of_pressure * pressure
         mass *= pressure * radius * tf.sqrt(squared) / variance
@@ -169,16 +171,14 @@ class StrokeField(layers.Layer):
         scale = -0.5 / variance
         pixels = (tf.range(size) + 0.5) / size - 0.5
         powers = tf.stack([pixels**2, pixels, tf.ones_like(pixels)])
-        # (maps, batch, points, size)
-        along_x, along_y = (
-            tf.exp(
-                tf.tensordot(
-                    tf.stack([scale, -2 * scale * at, scale * at**2], -1),
-                    powers,
-                    1,
-                )
-            )
-            for at in (x - 0.5, y - 0.5)
+        at = tf.stack([x - 0.5, y - 0.5])[:, None]  # (2, 1, batch, points)
+        pull = scale * at
+        terms = tf.stack([scale + tf.zeros_like(at), -2 * pull, pull * at], -1)
+        shape = tf.concat([tf.shape(terms)[:-1], tf.shape(pixels)], 0)
+        # (2, maps, batch, points, size)
+        along = tf.exp(
+            tf.reshape(tf.matmul(tf.reshape(terms, [-1, 3]), powers), shape)
         )
+        along_x, along_y = tf.unstack(along)
         along_y *= mass[..., None]
         return tf.nn.relu(tf.matmul(along_y, along_x, transpose_a=True))

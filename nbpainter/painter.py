@@ -52,8 +52,8 @@ def paint(
         palette: int, paint with so many colours, chosen to suit the
             photograph; or a list of `"#rrggbb"`. Default: any colours.
         background: str, `"#rrggbb"`. Default white.
-        mask: picture like `photo`, of the same shape: paint only where it is
-            white. Default: paint everywhere.
+        mask: picture like `photo`, of the same shape, or an array of
+            booleans: paint only where it is white. Default: everywhere.
         resume: `Painting`, or path of its stroke file, to go on with, on the
             same photograph: its strokes stay and count. Generator, seed,
             palette and background are its own, and size by default.
@@ -91,6 +91,11 @@ def paint(
         own = {"generator": generator, "seed": seed}
         own |= {"palette": palette, "background": background}
         painting, target = _go_on(photo, resume, size, own)
+    if num_strokes is not None and num_strokes < len(painting):
+        raise DataError(
+            f"The painting to resume has {len(painting)} strokes already. Ask "
+            f"for more. Received: num_strokes={num_strokes}."
+        )
     session = Session(painting, target, mask, num_steps, learning_rate, budget)
     with budget.watch():
         session.paint(num_strokes, verbose)
@@ -120,6 +125,19 @@ def _go_on(photo, painting, size, own):
     """A painting to go on with, and the photograph at its size."""
     if isinstance(painting, (str, os.PathLike)):
         painting = Painting.load(painting)
+    target = load_photo(photo, max(painting.width, painting.height))
+    if target.shape[:2] != (painting.height, painting.width):
+        raise DataError(
+            "The painting to resume is of another photograph: it has "
+            f"{painting.width} x {painting.height} pixels, and this one "
+            f"{target.shape[1]} x {target.shape[0]}."
+        )
+    if own["background"] is not None:
+        own["background"] = check_color("background", own["background"])
+    if own["palette"] is not None:
+        colors = choose_palette(own["palette"], target, painting.seed)
+        same = set(colors) == set(painting.palette)
+        own["palette"] = painting.palette if same else colors
     for name, value in own.items():
         if value is not None and value != getattr(painting, name):
             raise DataError(
@@ -127,14 +145,7 @@ def _go_on(photo, painting, size, own):
                 f"out. Received: {name}={value!r}."
             )
     if size is not None:
-        height, width = painting.blank(size).shape[:2]
+        target = load_photo(photo, size)
+        height, width = target.shape[:2]
         painting = dataclasses.replace(painting, height=height, width=width)
-    target = load_photo(photo, max(painting.width, painting.height))
-    shape = (painting.height, painting.width)
-    if target.shape[:2] != shape:
-        raise DataError(
-            "The painting to resume is of another photograph: it has "
-            f"{painting.width} x {painting.height} pixels, and this one "
-            f"{target.shape[1]} x {target.shape[0]}."
-        )
     return painting, target

@@ -41,15 +41,44 @@ def load_photo(photo, size):
     >>> load_photo(np.zeros((200, 300, 3)), size=60).shape
     (40, 60, 3)
     """
+    return _load(photo, size, "photograph", "white")
+
+
+def load_mask(mask, size):
+    """Read a mask: where it is white, and not transparent, it is open.
+
+    Args:
+        mask: a picture as `load_photo` takes it, or an array of booleans.
+        size: int, pixels of the longer side, 1 to 16384.
+
+    Returns:
+        A float32 array `(height, width, 1)`, 1 where it is open and else 0.
+
+    Raises:
+        DataError: for a picture that cannot be read, or a bad size.
+
+    Example:
+
+    >>> load_mask(np.eye(2, dtype=bool), size=2)[..., 0].tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if np.asarray(mask).dtype.kind == "b":
+        mask = np.float32(mask)
+    bright = _load(mask, size, "mask", "black").mean(axis=2, keepdims=True)
+    return np.float32(bright >= 0.5)
+
+
+def _load(photo, size, kind, ground):
     size = check_size(size)
     if isinstance(photo, (str, os.PathLike)):
-        pixels = _open(pathlib.Path(photo), size)
+        pixels = _open(pathlib.Path(photo), size, kind, ground)
     elif isinstance(photo, Image.Image):
-        with _named("The photograph"):
-            pixels = _convert(photo, "The photograph", size)
+        name = f"The {kind}"
+        with _named(name, kind):
+            pixels = _convert(photo, name, size, ground)
     else:
-        with _named("The photograph"):
-            pixels = _check_array(np.asarray(photo), type(photo).__name__)
+        with _named(f"The {kind}", kind):
+            pixels = _check_array(photo, kind, ground)
     height, width = pixels.shape[:2]
     scale = size / max(height, width)
     pixels = resize(
@@ -82,16 +111,16 @@ def resize(picture, height, width, resample=Image.Resampling.BOX):
     return np.stack(channels, axis=-1)
 
 
-def _open(path, size):
-    with _named(path), warnings.catch_warnings():
+def _open(path, size, kind, ground):
+    with _named(path, kind), warnings.catch_warnings():
         # The size is checked here, with a sentence of our own.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(path) as image:
-            return _convert(image, path, size)
+            return _convert(image, path, size, ground)
 
 
 @contextlib.contextmanager
-def _named(name):
+def _named(name, kind):
     """Turn whatever goes wrong with a picture into a sentence that names it."""
     try:
         yield
@@ -99,7 +128,7 @@ def _named(name):
         raise
     except FileNotFoundError as error:
         raise DataError(
-            f"There is no photograph {name}. Check the path."
+            f"There is no {kind} {name}. Check the path."
         ) from error
     except (Image.DecompressionBombError, MemoryError) as error:
         raise DataError(
@@ -109,12 +138,12 @@ def _named(name):
     except Exception as error:  # Pillow's plugins raise almost anything.
         raise DataError(
             f"{name} cannot be read as a picture ({error}). Choose another "
-            "photograph, or save it again as PNG or JPEG."
+            f"{kind}, or save it again as PNG or JPEG."
         ) from error
 
 
-def _convert(image, name, size):
-    """Turn a Pillow image of any mode into RGB floats, upright, on white."""
+def _convert(image, name, size, ground):
+    """Turn a Pillow image of any mode into RGB floats, upright, on a ground."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise DataError(
@@ -133,38 +162,40 @@ def _convert(image, name, size):
         return np.repeat(grey[..., None], 3, axis=-1)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        below = Image.new("RGBA", image.size, ground)
+        image = Image.alpha_composite(below, image)
     image = image.convert("RGB")
     # A first reduction in 8 bits saves gigabytes on huge photographs.
     image = image.reduce(max(1, max(image.size) // (4 * size)))
     return np.asarray(image, "float32") / 255
 
 
-def _check_array(array, kind):
+def _check_array(photo, kind, ground):
+    array = np.asarray(photo)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=-1)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
         raise DataError(
-            "A photograph must be a path, a PIL image or an array of shape "
-            f"(height, width, 3). Received: {kind} of shape "
+            f"A {kind} must be a path, a PIL image or an array of shape "
+            f"(height, width, 3). Received: {type(photo).__name__} of shape "
             f"{array.shape}."
         )
     if array.dtype in (np.uint8, np.uint16):
         array = array / np.float32(np.iinfo(array.dtype).max)
     elif not np.issubdtype(array.dtype, np.floating):
         raise DataError(
-            "A photograph's array must hold floats in [0, 1], uint8 or "
+            f"A {kind}'s array must hold floats in [0, 1], uint8 or "
             f"uint16. Received: {array.dtype}."
         )
     array = array.astype("float32")
     if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
         raise DataError(
-            "A photograph's floats must lie in [0, 1]. Received: values from "
+            f"A {kind}'s floats must lie in [0, 1]. Received: values from "
             f"{array.min():g} to {array.max():g}."
         )
     if array.shape[2] == 4:
-        array = array[..., :3] * array[..., 3:] + 1 - array[..., 3:]
+        below = {"white": 1.0, "black": 0.0}[ground]
+        array = array[..., :3] * array[..., 3:] + below * (1 - array[..., 3:])
     return array
 
 

@@ -20,7 +20,7 @@ from nbpainter.errors import DataError
 from nbpainter.losses import psnr
 from nbpainter.painting import as_model
 from nbpainter.palettes import colors_of
-from nbpainter.pictures import load_photo
+from nbpainter.pictures import load_mask
 from nbpainter.placing import place_strokes
 from nbpainter.rendering import lay_strokes
 from nbpainter.windows import Grid, largest_remainder, next_level
@@ -41,7 +41,8 @@ _STAGES = (
 _ALONE = 2.3
 _WORTHLESS = 0.05  # Merit over the mean; such strokes start again elsewhere.
 _SMALL = 0.4  # Component `size` of strokes that start again, on top.
-_OTHER_PHOTO = 3.0  # Decibels that a painting may lack of what it had.
+_OTHER_PHOTO = 3.0  # Decibels that a painting may lack of what it had,
+_SURELY_THIS_PHOTO = 40.0  # if it had less than this.
 
 
 class Session:
@@ -66,14 +67,14 @@ class Session:
         self.descent = descent_of(self.model)
         self.outside = None
         if mask is not None:
-            mask = load_photo(mask, max(target.shape[:2]))
-            if mask.shape != target.shape:
+            mask = load_mask(mask, max(target.shape[:2]))
+            if mask.shape[:2] != target.shape[:2]:
                 raise DataError(
                     "The mask must have the photograph's shape. Received: "
                     f"{mask.shape[1]} x {mask.shape[0]} pixels for "
                     f"{target.shape[1]} x {target.shape[0]}."
                 )
-            self.outside = np.float32(mask.mean(axis=2, keepdims=True) < 0.5)
+            self.outside = 1 - mask
             if self.outside.all():
                 raise DataError(
                     "The mask leaves nothing to paint: it is white nowhere."
@@ -84,7 +85,7 @@ class Session:
             self.palette = colors_of(painting.palette)
         self.actions = painting.actions
         self.canvas = self._lay(painting.blank(), painting.actions)
-        before = painting.figures.get("psnr", 0)
+        before = min(painting.figures.get("psnr", 0), _SURELY_THIS_PHOTO)
         now = float(psnr(self.canvas, self.target)) if before else 0
         if now < before - _OTHER_PHOTO:
             raise DataError(

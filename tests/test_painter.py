@@ -314,3 +314,27 @@ def test_bad_choices_are_named():
 def test_bad_numbers_are_named(bad):
     with pytest.raises(DataError, match=next(iter(bad))):
         nbpainter.paint(np.ones((8, 8, 3)), **{"size": 8, **bad})
+
+
+def test_a_painting_is_resumed_at_another_size_of_any_shape():
+    photo = data.coffee()
+    part = nbpainter.paint(photo, 8, size=64, **QUICK)
+    assert part.canvas.shape == (43, 64, 3)
+    larger = nbpainter.paint(photo, 12, size=128, resume=part, **QUICK)
+    assert larger.canvas.shape == (85, 128, 3)
+
+
+def test_choices_that_are_the_paintings_own_may_be_said_again():
+    photo = data.coffee()
+    own = {"background": "#FFEEdd", "palette": ["#102030", "#FFFFFF"]}
+    part = nbpainter.paint(photo, 4, size=32, **own, **QUICK)
+    own["palette"] = np.array(["#ffffff", "#102030"])
+    assert len(nbpainter.paint(photo, 6, resume=part, **own, **QUICK)) == 6
+    with pytest.raises(DataError, match="4 strokes already"):
+        nbpainter.paint(photo, 3, resume=part, **QUICK)
+
+
+def test_a_white_painting_can_be_resumed():
+    photo = np.ones((32, 32, 3))
+    part = nbpainter.paint(photo, 4, size=32, **QUICK)
+    assert len(nbpainter.paint(photo, 5, resume=part, **QUICK)) == 5

@@ -177,3 +177,15 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         pictures.save_picture(broken, path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_mask_is_open_where_it_is_white_and_opaque(tmp_path):
+    mask = np.zeros((4, 6, 4), "uint8")
+    mask[:2, :, :3], mask[:, :3, 3] = 255, 255  # Opaque on the left.
+    expected = np.zeros((4, 6, 1))
+    expected[:2, :3] = 1
+    path = _saved(tmp_path, Image.fromarray(mask))
+    for given in (mask, path, expected[..., 0], expected[..., 0] == 1):
+        np.testing.assert_array_equal(pictures.load_mask(given, 6), expected)
+    with pytest.raises(DataError, match="no mask"):
+        pictures.load_mask(tmp_path / "nosuch.png", 6)
