@@ -6,6 +6,7 @@ import sys
 import time
 
 import nbpainter
+from nbpainter.choices import check_choices
 from nbpainter.config import PaintConfig
 from nbpainter.errors import DataError, NBPainterError
 from nbpainter.files import make_folder
@@ -108,6 +109,12 @@ def run_paint(arguments):
             "--resume goes on with one painting: name its photograph alone. "
             f"Received: {len(photos)} photographs."
         )
+    # Once for all photographs, and before there is a folder.
+    check_choices(
+        *(arguments.strokes, arguments.size, arguments.seed),
+        *(arguments.seconds, _palette(arguments.palette)),
+        arguments.background,
+    )
     if not several:
         return 130 if _paint(photos[0], arguments.out, arguments) else None
     failed, taken = 0, set()

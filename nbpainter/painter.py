@@ -5,12 +5,13 @@ import os
 
 from nbpainter.budget import Budget
 from nbpainter.checks import check_count, check_positive
+from nbpainter.choices import check_choices
 from nbpainter.config import PaintConfig
 from nbpainter.errors import DataError
 from nbpainter.painting import Painting
-from nbpainter.palettes import check_color, choose_palette
+from nbpainter.palettes import choose_palette
 from nbpainter.pictures import load_photo
-from nbpainter.session import MAX_STROKES, Session
+from nbpainter.session import Session
 
 
 def paint(
@@ -76,12 +77,9 @@ def paint(
     >>> painting.canvas.shape
     (20, 30, 3)
     """
-    if num_strokes is not None:
-        num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
+    check_choices(num_strokes, size, seed, seconds, palette, background)
     num_steps = check_count("num_steps", num_steps, 1, 100_000)
     learning_rate = check_positive("learning_rate", learning_rate)
-    if seconds is not None:
-        seconds = check_positive("seconds", seconds)
     budget = Budget(seconds)
     if resume is None:
         painting, target = _begin(
@@ -96,6 +94,7 @@ def paint(
             f"The painting to resume has {len(painting)} strokes already. Ask "
             f"for more. Received: num_strokes={num_strokes}."
         )
+    num_strokes = num_strokes and int(num_strokes)
     session = Session(painting, target, mask, num_steps, learning_rate, budget)
     with budget.watch():
         session.paint(num_strokes, verbose)
@@ -104,18 +103,16 @@ def paint(
 
 def _begin(photo, size, generator, seed, palette, background):
     """An empty painting, and the photograph at its size."""
-    seed = check_count("seed", 0 if seed is None else seed, 0, 2**32 - 1)
+    seed = 0 if seed is None else int(seed)
     target = load_photo(photo, PaintConfig.size if size is None else size)
     if palette is not None:
         palette = choose_palette(palette, target, seed)
-    if background is not None:
-        background = check_color("background", background)
     painting = Painting(
         [],
         *target.shape[1::-1],
         generator="generator_gan" if generator is None else generator,
         seed=seed,
-        background=background or "#ffffff",
+        background=(background or "#ffffff").lower(),
         palette=palette or [],
     )
     return painting, target
@@ -133,7 +130,7 @@ def _go_on(photo, painting, size, own):
             f"{target.shape[1]} x {target.shape[0]}."
         )
     if own["background"] is not None:
-        own["background"] = check_color("background", own["background"])
+        own["background"] = own["background"].lower()
     if own["palette"] is not None:
         colors = choose_palette(own["palette"], target, painting.seed)
         same = set(colors) == set(painting.palette)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from nbpainter.actions import ACTION_INDEX
+from nbpainter.choices import MAX_STROKES
 from nbpainter.config import PaintConfig
 from nbpainter.descent import COARSE, descent_of
 from nbpainter.errors import DataError
@@ -25,15 +26,13 @@ from nbpainter.placing import place_strokes
 from nbpainter.rendering import lay_strokes
 from nbpainter.windows import Grid, largest_remainder, next_level
 
-MAX_STROKES = 100_000
-
 _PACE = 0.05  # Seconds for a stroke, guessed before any was painted.
 
 # Side in pixels, share of the steps and of the learning rate.
 _STAGES = (
-    (COARSE, 0.45, 1.0),
-    (COARSE, 0.35, 1.0),
     (COARSE, 0.3, 1.0),
+    (COARSE, 0.25, 1.0),
+    (COARSE, 0.2, 1.0),
     (32, 0.4, 1.0),
     (64, 0.15, 0.6),
 )

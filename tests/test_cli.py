@@ -237,13 +237,19 @@ def test_a_terminated_drawing_leaves_nothing(tmp_path):
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
     )
-    for _ in range(300):
-        if os.listdir(tmp_path):
-            break
+    while not os.listdir(tmp_path) and process.poll() is None:
         time.sleep(0.1)
     assert os.listdir(tmp_path)
     process.terminate()
     assert process.wait(timeout=60) == 143
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_bad_choice_is_said_once_for_all_photographs(photo, tmp_path, capsys):
+    text = _fails(
+        capsys, "paint", photo, photo, "--palette", "red", "--out", tmp_path
+    )
+    assert text.count("palette") == 2  # Its name, and what was received.
     assert os.listdir(tmp_path) == []
 
 

@@ -31,7 +31,7 @@ LEVELS = [
     },
     {
         *("drawing", "judging", "measures", "weights", "inspection"),
-        *("store", "sheets", "stroke_layers", "brush_sheet"),
+        *("store", "sheets", "stroke_layers", "brush_sheet", "choices"),
     },
     {"exports"},
     {"painting", "runs"},

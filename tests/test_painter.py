@@ -244,9 +244,9 @@ def test_colours_are_chosen_while_strokes_are_moved():
     photo = data.coffee()
     free = nbpainter.paint(photo, 40, size=64, num_steps=50, verbose=0)
     chosen = nbpainter.paint(
-        photo, 40, size=64, num_steps=50, palette=4, verbose=0
+        photo, 40, size=64, num_steps=50, palette=8, verbose=0
     )
-    assert chosen.figures["psnr"] > free.figures["psnr"] - 3
+    assert chosen.figures["psnr"] > free.figures["psnr"] - 2.5
     snapped = free.actions.copy()
     palette = nbpainter.palettes.colors_of(chosen.palette)
     distance = snapped[:, None, COLOR_COLUMNS] - palette
@@ -255,7 +255,7 @@ def test_colours_are_chosen_while_strokes_are_moved():
     snapped = nbpainter.Painting(snapped, free.width, free.height)
     target = nbpainter.load_photo(photo, 64)
     after = float(nbpainter.psnr(snapped.canvas, target))
-    assert chosen.figures["psnr"] > after
+    assert chosen.figures["psnr"] > after + 0.3
 
 
 def test_paint_stays_inside_the_mask():
