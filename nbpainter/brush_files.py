@@ -6,6 +6,7 @@ the package, so that their paintings replay where only libmypaint is.
 """
 
 import json
+import os
 import pathlib
 
 from nbpainter.errors import EngineError
@@ -66,6 +67,10 @@ def find_brush(brush):
     >>> find_brush("dry_brush").name
     'dry_brush.myb'
     """
+    if not isinstance(brush, (str, os.PathLike)):
+        raise EngineError(
+            f"A brush is a name or a path. Received: {type(brush).__name__}."
+        )
     name = str(brush)
     path = SHIPPED / (name + _SUFFIX)
     if path.parent == SHIPPED and path.is_file():

@@ -62,6 +62,7 @@ _WRITERS = {
     ".pdf": _export_steps,
     ".png": _export_picture,
     ".jpg": _export_picture,
+    ".jpeg": _export_picture,
     ".json": _export_strokes,
 }
 

@@ -146,6 +146,8 @@ def _find_photos(places):
                 path
                 for path in pathlib.Path(place).iterdir()
                 if path.suffix.lower() in _PHOTOS
+                # macOS leaves "._name.jpg" beside each "name.jpg".
+                and not path.name.startswith(".")
             )
             if not found:
                 raise DataError(
@@ -210,7 +212,13 @@ def _palette(text):
 
 def _exported(arguments):
     """Names of the files that are asked for beside the usual ones."""
-    return [f"painting.{end.lstrip('.')}" for end in arguments.export]
+    endings = [end.lstrip(".") for end in arguments.export]
+    for ending in endings:
+        if not ending.isalnum():
+            raise DataError(
+                f"--export takes endings, such as svg. Received: {ending!r}."
+            )
+    return [f"painting.{ending}" for ending in endings]
 
 
 def _write(painting, folder, exported):

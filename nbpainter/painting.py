@@ -6,11 +6,13 @@ import functools
 import numpy as np
 
 from nbpainter.actions import COLOR_COLUMNS
-from nbpainter.checks import check_count, check_size
+from nbpainter.brush_files import load_brush
+from nbpainter.checks import MAX_SIZE, check_count, check_size
 from nbpainter.errors import DataError
 from nbpainter.exports import export
 from nbpainter.libmypaint import Surface
 from nbpainter.mypaint import Brush
+from nbpainter.palettes import check_color
 from nbpainter.pictures import save_animation, save_picture
 from nbpainter.rendering import lay_in_turn, lay_strokes
 from nbpainter.sheets import plot_sheets
@@ -63,8 +65,8 @@ class Painting:
             the stroke file.
         width: int, pixels that it was painted at.
         height: int, pixels.
-        brush: str, the MyPaint brush, or a dict, the content of its file.
-            Default: the one that the generator has learned.
+        brush: str, the MyPaint brush, or a dict, the content of its file, or
+            the file's path. Default: the one that the generator has learned.
         generator: str or model, what draws the strokes: a name for
             `load_pretrained`, or a model of your own (a stroke file then
             keeps only the name `"custom"`).
@@ -73,6 +75,10 @@ class Painting:
         palette: list of `"#rrggbb"`, the only colours of its strokes.
             Default: any colours.
         figures: dict of numbers: what is known of the run.
+
+    Raises:
+        DataError: for a size, a colour or actions that no file could keep.
+        EngineError: for what is no brush.
     """
 
     actions: np.ndarray
@@ -89,6 +95,12 @@ class Painting:
         self.actions = as_in_file(self.actions)
         if self.brush is None:
             self.brush = as_model(self.generator).brush
+        if not isinstance(self.brush, str):
+            # A file's content is kept, not its place.
+            self.brush = load_brush(self.brush)
+        self.width = check_count("width", self.width, 1, MAX_SIZE)
+        self.height = check_count("height", self.height, 1, MAX_SIZE)
+        self.background = check_color("background", self.background)
 
     def __len__(self):
         return len(self.actions)
@@ -258,11 +270,10 @@ class Painting:
         stops = iter(np.unique(stops[1:].astype(int)).tolist())
         stop = next(stops)
         for canvas, finished in self.growing(size):
-            if finished >= stop:
+            # Strokes that lie outside are finished several at once.
+            while stop is not None and finished >= stop:
                 yield np.clip(canvas, 0, 1)
-                stop = next((s for s in stops if s > finished), None)
-            if stop is None:
-                return
+                stop = next(stops, None)
 
     def save_animation(self, path, num_frames=75, size=None, seconds=6.0):
         """Write the painting's making as a moving picture.
@@ -296,10 +307,13 @@ class Painting:
             writes 8 of them; `figure.savefig("page.png", dpi=200)` one.
 
         Raises:
-            DataError: for a number of pages out of range.
+            DataError: for a number of pages out of range, or without strokes.
         """
-        most = max(1, min(200, len(self)))
-        pages = check_count("pages", pages, 1, most)
+        if not len(self):
+            raise DataError(
+                "A painting without strokes has no steps. Paint some first."
+            )
+        pages = check_count("pages", pages, 1, min(200, len(self)))
         stops = np.linspace(0, len(self), pages + 1).round().astype(int)
         pictures = list(self.frames(pages + 1, _SHEET_SIZE))
         title = f"A painting of {len(self)} strokes"

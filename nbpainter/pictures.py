@@ -1,6 +1,7 @@
 """Pictures in one convention, RGB float32 in `[0, 1]`: read, resize, write."""
 
 import contextlib
+import io
 import os
 import pathlib
 import shutil
@@ -19,6 +20,7 @@ MAX_PIXELS = 80_000_000
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _TRANSPARENT = (".png",)
+_MAX_SECONDS = 600  # A frame of a GIF counts 16 bits of hundredths.
 
 
 def load_photo(photo, size):
@@ -229,14 +231,28 @@ def save_picture(picture, path):
         DataError: for another ending, or if it cannot be written.
     """
     endings = _PICTURES if picture.shape[-1] == 3 else _TRANSPARENT
-    if pathlib.Path(path).suffix.lower() not in endings:
+    if _suffix(path) not in endings:
         raise DataError(
             f"A picture ends in {', '.join(_PICTURES)}, one with a "
             f"transparent ground in {' or '.join(_TRANSPARENT)}. Received: "
             f"{str(path)!r}."
         )
+    _write_image(to_image(picture), path)
+
+
+def _write_image(image, path, **options):
+    """Write a picture file by way of memory.
+
+    On a full disk Pillow leaves a part of some formats without a word.
+    """
+    content = io.BytesIO()
+    image.save(content, Image.registered_extensions()[_suffix(path)], **options)
     with written_whole(path) as temporary:
-        to_image(picture).save(temporary)
+        temporary.write_bytes(content.getvalue())
+
+
+def _suffix(path):
+    return pathlib.Path(path).suffix.lower()
 
 
 def save_animation(pictures, path, seconds):
@@ -246,38 +262,42 @@ def save_animation(pictures, path, seconds):
         pictures: iterable of float arrays `(height, width, 3)`.
         path: str or path, ending in `.gif`, `.webp`, or (where ffmpeg is
             found) `.mp4`.
-        seconds: float, how long all but the rest takes.
+        seconds: float, how long all but the rest takes, at most 600.
 
     Raises:
         DataError: for another ending, without ffmpeg, or if it cannot be
             written.
     """
-    suffix = pathlib.Path(path).suffix.lower()
+    suffix = _suffix(path)
     if suffix not in (".gif", ".webp", ".mp4"):
         raise DataError(
             "An animation ends in .gif, .webp or .mp4. Received: "
             f"{str(path)!r}."
         )
-    check_positive("seconds", seconds)
+    if check_positive("seconds", seconds) > _MAX_SECONDS:
+        raise DataError(
+            f"An animation takes at most {_MAX_SECONDS} seconds. Received: "
+            f"seconds={seconds!r}."
+        )
     frames = [to_image(picture) for picture in pictures]
     frame_seconds = seconds / len(frames)
-    with written_whole(path) as temporary:
-        if suffix == ".mp4":
+    if suffix == ".mp4":
+        with written_whole(path) as temporary:
             _save_mp4(frames, temporary, frame_seconds)
-            return
-        milliseconds = [round(1000 * frame_seconds)] * len(frames)
-        milliseconds[-1] += 2000
-        if suffix == ".gif":
-            frames = _with_one_palette(frames)
-        frames[0].save(
-            temporary,
-            format=suffix[1:].upper(),
-            save_all=True,
-            append_images=frames[1:],
-            duration=milliseconds,
-            loop=0,
-            **({"lossless": True} if suffix == ".webp" else {}),
-        )
+        return
+    milliseconds = [round(1000 * frame_seconds)] * len(frames)
+    milliseconds[-1] += 2000
+    if suffix == ".gif":
+        frames = _with_one_palette(frames)
+    _write_image(
+        frames[0],
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=milliseconds,
+        loop=0,
+        **({"lossless": True} if suffix == ".webp" else {}),
+    )
 
 
 def _with_one_palette(frames):
@@ -311,6 +331,7 @@ def find_ffmpeg():
 def _save_mp4(frames, path, frame_seconds):
     ffmpeg = find_ffmpeg()
     with tempfile.TemporaryDirectory() as folder:
+        video = f"{folder}/video.mp4"
         for index, frame in enumerate(frames):
             frame.save(f"{folder}/{index:06d}.png")
         result = subprocess.run(
@@ -321,13 +342,16 @@ def _save_mp4(frames, path, frame_seconds):
                 # Players want even sides; the finished painting stays.
                 *("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,tpad=stop=-1"),
                 *("-t", f"{len(frames) * frame_seconds + 2:.3f}"),
-                *("-pix_fmt", "yuv420p", str(path)),
+                *("-pix_fmt", "yuv420p", video),
             ],
             capture_output=True,
             text=True,
         )
-    if result.returncode:
-        raise DataError(
-            f"ffmpeg could not write the .mp4: {result.stderr.strip()} Save "
-            "a .gif or .webp instead."
-        )
+        if result.returncode or result.stderr:
+            said = " ".join(result.stderr.split())
+            raise DataError(
+                f"ffmpeg could not write the .mp4: {said} Save a .gif or "
+                ".webp instead."
+            )
+        # Onto a full disk ffmpeg leaves a part, and calls it a success.
+        shutil.copyfile(video, path)

@@ -1,5 +1,6 @@
 """Printable sheets to paint along: what to paint next, and with what."""
 
+import io
 import string
 
 import matplotlib
@@ -99,12 +100,12 @@ def write_sheets(path, figures):
     Raises:
         DataError: if it cannot be written.
     """
-    with (
-        written_whole(path) as temporary,
-        PdfPages(temporary, metadata={"Creator": "nbpainter"}) as pages,
-    ):
+    content = io.BytesIO()
+    with PdfPages(content, metadata={"Creator": "nbpainter"}) as pages:
         for figure in figures:
             pages.savefig(figure)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content.getvalue())
 
 
 def _plot_page(pictures, strokes, actions, colors, title):

@@ -109,6 +109,15 @@ def read_strokes(path):
 
 def as_in_file(actions):
     """Round actions to the precision that the stroke file keeps."""
+    actions = np.asarray(actions, "float32")
+    if not len(actions):
+        return np.zeros((0, len(ACTION_INDEX)), "float32")
+    right = actions.ndim == 2 and actions.shape[1] == len(ACTION_INDEX)
+    if not right or not np.isfinite(actions).all():
+        raise DataError(
+            "The strokes of a painting are finite numbers of shape (n, "
+            f"{len(ACTION_INDEX)}). Received: shape {actions.shape}."
+        )
     rounded = [_to_action(_to_stroke(action)) for action in actions]
     return np.array(rounded, "float32").reshape(-1, len(ACTION_INDEX))
 

@@ -13,6 +13,7 @@ from PIL import Image
 import nbpainter
 
 webdriver = pytest.importorskip("selenium.webdriver")
+Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
 pytestmark = [
@@ -75,12 +76,8 @@ def _at(page):
     return int(page.execute_script("return document.all.stroke.value"))
 
 
-def _press(page, key):
-    page.execute_script(
-        "document.body.dispatchEvent(new KeyboardEvent('keydown',"
-        "{key: arguments[0], bubbles: true, cancelable: true}))",
-        key,
-    )
+def _press(page, *keys):
+    webdriver.ActionChains(page, duration=0).send_keys(*keys).perform()
 
 
 def _scrub(page, number):
@@ -114,7 +111,7 @@ def test_it_plays_pauses_and_ends_on_the_painting(page, painting, tmp_path):
     time.sleep(0.3)
     assert _at(page) == paused < len(painting)
     page.execute_script("document.all.speed.value = 4")
-    _press(page, " ")
+    _press(page, Keys.SPACE)
     assert page.find_element("id", "play").text == "Pause"
     _wait(lambda: _at(page) == len(painting))
     _wait(lambda: page.find_element("id", "play").text == "Play")
@@ -132,27 +129,127 @@ def test_each_step_is_the_picture_after_so_many_strokes(page, painting):
 
 def test_the_keyboard(page, painting):
     for key, expected in (
-        ("Home", 0),
-        ("ArrowRight", 1),
-        ("ArrowRight", 2),
-        ("ArrowLeft", 1),
-        ("End", len(painting)),
-        ("ArrowRight", len(painting)),
+        (Keys.HOME, 0),
+        (Keys.ARROW_RIGHT, 1),
+        (Keys.ARROW_RIGHT, 2),
+        (Keys.ARROW_LEFT, 1),
+        (Keys.ARROW_UP, 2),
+        (Keys.PAGE_DOWN, 0),
+        (Keys.PAGE_UP, 10),
+        (Keys.END, len(painting)),
+        (Keys.ARROW_RIGHT, len(painting)),
     ):
         _press(page, key)
         assert _at(page) == expected
+    # On the slider a key counts once, and space still plays.
+    page.execute_script("document.all.stroke.focus()")
+    _press(page, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert _at(page) == len(painting) - 2
+    _press(page, Keys.SPACE)
+    assert page.find_element("id", "play").text == "Pause"
+    # A button that has the focus is pressed once, not twice.
+    page.execute_script("document.all.play.focus()")
+    _press(page, Keys.SPACE)
+    assert page.find_element("id", "play").text == "Play"
+
+
+@pytest.fixture
+def on_screen(page):
+    """Show the page on a screen of another size, with touch or without."""
+
+    def show(width, height, touch):
+        page.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {
+                "width": width,
+                "height": height,
+                "deviceScaleFactor": 2,
+                "mobile": touch,
+            },
+        )
+        page.execute_cdp_cmd(
+            "Emulation.setTouchEmulationEnabled", {"enabled": touch}
+        )
+
+    yield show
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.execute_cdp_cmd(
+        "Emulation.setTouchEmulationEnabled", {"enabled": False}
+    )
+
+
+def _box(page, name):
+    return page.execute_script(
+        "const box = document.getElementById(arguments[0])"
+        ".getBoundingClientRect();"
+        "return [box.left, box.top, box.width, box.height]",
+        name,
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "touch"),
+    [(1280, 800, False), (390, 844, True), (844, 390, True)],
+)
+def test_a_small_painting_fills_the_screen(
+    page, on_screen, width, height, touch
+):
+    on_screen(width, height, touch)
+    left, top, wide, high = _box(page, "canvas")
+    _, stage_top, stage_wide, stage_high = _box(page, "stage")
+    assert wide / high == pytest.approx(96 / 72, rel=0.01)
+    assert wide == pytest.approx(min(stage_wide, stage_high * 96 / 72), abs=1)
+    assert left >= 0
+    assert top >= stage_top - 1
+    # Nothing has to be scrolled to, and the picture is what it was.
+    inside, room = page.execute_script(
+        "const page = document.documentElement;"
+        "return [[page.scrollWidth, page.scrollHeight],"
+        "[innerWidth, innerHeight]]"
+    )
+    assert inside == room == [width, height]
+    assert page.execute_script("return document.all.canvas.width") == 96
+
+
+def _touch(page, kind, *points):
+    page.execute_cdp_cmd(
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]},
+    )
+
+
+def test_fingers(page, on_screen, painting):
+    on_screen(390, 844, touch=True)
+    left, top, wide, high = _box(page, "stroke")
+    across = top + high / 2
+    # The thumb stays inside the slider's ends.
+    _touch(page, "touchStart", (left + wide - 10, across))
+    for share in (0.9, 0.7, 0.5):
+        _touch(page, "touchMove", (left + share * wide, across))
+    _touch(page, "touchEnd")
+    _wait(lambda: abs(_at(page) - len(painting) / 2) <= 1)
+    before = _at(page)
+    left, top, wide, high = _box(page, "canvas")
+    _touch(page, "touchStart", (left + 0.8 * wide, top + high / 2))
+    for share in (0.75, 0.65, 0.55):
+        _touch(page, "touchMove", (left + share * wide, top + high / 2))
+    _touch(page, "touchEnd")
+    _wait(lambda: _at(page) == before - len(painting) / 4)
+    _touch(page, "touchStart", (left + 0.5 * wide, top + high / 2))
+    _touch(page, "touchEnd")
+    _wait(lambda: page.find_element("id", "play").text == "Pause")
 
 
 def test_speed(page):
     reached = {}
     for speed in (0.25, 4):
-        _press(page, "Home")
+        _press(page, Keys.HOME)
         page.execute_script(
             "document.all.speed.value = arguments[0]", str(speed)
         )
-        _press(page, " ")
+        _press(page, Keys.SPACE)
         time.sleep(1.5)
-        _press(page, " ")
+        _press(page, Keys.SPACE)
         reached[speed] = _at(page)
     assert reached[4] > 2 * reached[0.25]
 
@@ -167,17 +264,15 @@ def test_the_frame_can_be_saved(page, downloads):
         np.testing.assert_array_equal(np.asarray(image.convert("RGB")), shown)
 
 
-def test_a_swipe_scrubs_and_a_tap_plays(page):
-    page.execute_script("""
-      const canvas = document.all.canvas, box = canvas.getBoundingClientRect();
-      canvas.setPointerCapture = () => {};
-      const send = (type, x) => canvas.dispatchEvent(
-        new PointerEvent(type, {clientX: box.left + x * box.width}));
-      send("pointerdown", 0.9); send("pointermove", 0.4);
-      send("pointerup", 0.4);
-    """)
+def test_the_mouse_drags_and_clicks(page):
+    canvas = page.find_element("id", "canvas")
+    wide = _box(page, "canvas")[2]
+    actions = webdriver.ActionChains(page, duration=50)
+    actions.move_to_element_with_offset(canvas, round(0.4 * wide), 0)
+    actions.click_and_hold().move_by_offset(-round(0.5 * wide), 0)
+    actions.release().perform()
     assert _at(page) == 20
-    page.find_element("id", "canvas").click()
+    canvas.click()
     assert page.find_element("id", "play").text == "Pause"
 
 

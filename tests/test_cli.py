@@ -48,6 +48,7 @@ def test_one_broken_photograph_does_not_stop_the_others(tmp_path, capsys):
         Image.new("RGB", (30, 20), "olive").save(folder / name)
     (folder / "b.jpg").write_text("no picture")
     (folder / "notes.txt").write_text("no photograph")
+    (folder / "._a.png").write_text("no photograph: macOS leaves such files")
     other = tmp_path / "a.png"
     Image.new("RGB", (20, 20), "navy").save(other)
     out = tmp_path / "out"

@@ -1,5 +1,8 @@
+import json
 import re
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -155,6 +158,90 @@ def test_the_command_writes_what_the_endings_say(painting, tmp_path, capsys):
     assert cli.main(arguments) == 0
     starts = [path.read_bytes()[:4] for path in files]
     assert starts == [b"<svg", b"<!do", b"%PDF", b"RIFF"]
+
+
+_WRITE_WITHOUT_ROOM = """
+import json, os, resource, sys
+from nbpainter import cli
+_, limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limit))
+files = sys.argv[2:]
+codes = [cli.main(["export", sys.argv[1], file]) for file in files]
+print(json.dumps([codes, os.listdir(".")]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits to set")
+def test_a_file_without_room_is_not_written_by_half(painting, tmp_path):
+    strokes = tmp_path / "painting.json"
+    painting.save(strokes)
+    (tmp_path / "out").mkdir()
+    endings = ["svg", "html", "pdf", "gif", "webp", "png", "jpg", "json"]
+    endings += ["mp4"] if shutil.which("ffmpeg") else []
+    result = subprocess.run(
+        [sys.executable, "-c", _WRITE_WITHOUT_ROOM, str(strokes)]
+        + [f"a.{ending}" for ending in endings],
+        cwd=tmp_path / "out",
+        capture_output=True,
+        text=True,
+    )
+    codes, left = json.loads(result.stdout)
+    assert codes == [2] * len(endings), result.stderr
+    assert left == []
+    said = [line for line in result.stderr.split("\n") if "nbpainter:" in line]
+    assert len(said) == len(endings)
+    for ending, line in zip(endings, said):
+        assert f"a.{ending}" in line or ending == "mp4"
+    assert "Traceback" not in result.stderr
+
+
+def test_paint_exports_all_endings(tmp_path):
+    photo, out = tmp_path / "photo.png", tmp_path / "out"
+    Image.new("RGB", (40, 30), "teal").save(photo)
+    endings = ["svg", "html", "webp", "pdf", "jpeg", ".png"]
+    endings += ["mp4"] if shutil.which("ffmpeg") else []
+    arguments = ["paint", str(photo), "--strokes", "2", "--size", "40"]
+    arguments += ["--out", str(out), "--export", *endings]
+    assert cli.main(arguments) == 0
+    painting = nbpainter.Painting.load(out / "painting.json")
+    assert len(_paths(out / "painting.svg")[1]) == len(painting) == 2
+    for ending in ("webp", "jpeg", "png"):
+        with Image.open(out / f"painting.{ending}") as image:
+            assert image.size == (40, 30)
+    assert (out / "painting.pdf").read_bytes()[:4] == b"%PDF"
+    assert (out / "painting.html").read_bytes()[:9] == b"<!doctype"
+    found = {path.suffix for path in out.iterdir()}
+    assert {f".{ending.lstrip('.')}" for ending in endings} <= found
+
+
+@pytest.mark.parametrize("ending", ["bmp", "a/b.svg", "art.svg", ""])
+def test_bad_endings_are_refused_before_painting(tmp_path, capsys, ending):
+    arguments = ["paint", "photo.png", "--export", ending]
+    assert cli.main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "export" in error
+    assert ending in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_strokes_outside_the_picture_are_steps_too():
+    actions = nbpainter.random_actions(6, seed=1)
+    actions[:4, nbpainter.actions.X_COLUMNS] += 2
+    painting = nbpainter.Painting(actions, 30, 20)
+    frames = list(painting.frames(7))
+    assert len(frames) == 7
+    np.testing.assert_array_equal(frames[4], painting.blank())
+    np.testing.assert_array_equal(frames[6], painting.canvas)
+    assert len(painting.steps(6)) == 6
+
+
+def test_without_strokes_there_are_no_steps(tmp_path):
+    empty = nbpainter.Painting([], 30, 20)
+    for write in (empty.steps, lambda: empty.export(tmp_path / "a.pdf")):
+        with pytest.raises(DataError, match="without strokes"):
+            write()
+    empty.export(tmp_path / "a.html")
+    empty.export(tmp_path / "a.svg")
 
 
 @pytest.mark.parametrize(

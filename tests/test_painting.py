@@ -200,3 +200,36 @@ def test_what_is_no_stroke_file_is_named(tmp_path, content):
     path.write_text(content)
     with pytest.raises(DataError, match=r"painting\.json"):
         nbpainter.Painting.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "received"),
+    [
+        ("background", "white", "white"),
+        ("background", (255, 0, 0), "255"),
+        ("width", None, "None"),
+        ("height", 0, "0"),
+        ("brush", 7, "int"),
+        ("actions", np.zeros((2, 11)), "11"),
+        ("actions", np.full((2, 12), np.nan), "12"),
+    ],
+)
+def test_what_no_file_could_keep_is_no_painting(name, value, received):
+    fields = {"actions": np.full((2, 12), 0.5), "width": 8, "height": 8}
+    with pytest.raises(nbpainter.errors.NBPainterError) as caught:
+        nbpainter.Painting(**{**fields, name: value})
+    assert received in str(caught.value)
+
+
+def test_a_brush_by_path_is_kept_with_its_content(tmp_path):
+    path = nbpainter.brush_files.find_brush("charcoal")
+    painting = nbpainter.Painting([], np.int64(8), 8, brush=path)
+    painting.save(tmp_path / "painting.json")
+    again = nbpainter.Painting.load(tmp_path / "painting.json")
+    assert again.brush == nbpainter.brush_files.load_brush("charcoal")
+
+
+def test_an_animation_has_a_longest_time(painting, tmp_path):
+    for ending in ("gif", "webp", "mp4"):
+        with pytest.raises(DataError, match="seconds"):
+            painting.save_animation(tmp_path / f"a.{ending}", seconds=1e9)
