@@ -33,6 +33,7 @@ from nbpainter.mypaint import Brush, draw_strokes
 _NUM_STROKES = 32
 _SEED = 17
 _REACH = 6.0  # Radii from the curve, beyond which there should be no paint.
+_BESIDE = 0.3  # Radii; the mean of paint that is moved at random is on it.
 _CURVE = curve_weights(np.linspace(0, 1, 65)).T
 
 
@@ -80,6 +81,8 @@ def find_problem(settings):
     """
     actions = random_actions(_NUM_STROKES, _SEED)
     actions[:, PRESSURE_COLUMNS] = 0.3 + 0.7 * actions[:, PRESSURE_COLUMNS]
+    # What smudges carries a colour on from the stroke before: let it be this.
+    actions[:, COLOR_COLUMNS] = 0.2, 0.5, 0.8
     clear = _draw_over(settings, actions, None)
     opacity = clear[..., 3]
     energy = np.mean(opacity**2, axis=(1, 2))
@@ -92,7 +95,8 @@ def find_problem(settings):
         return "it changes its colour"
     ground = _ground()
     over = _draw_over(settings, actions, ground)
-    if np.mean(over[..., 3] < 0.8) > 1e-3:
+    # A brush that smudges may hold nothing yet, and smear that.
+    if np.mean(over[_NUM_STROKES // 2 :, ..., 3] < 0.95) > 1e-3:
         return "it erases what is there already"
     expected = paint + (1 - opacity[..., None]) * ground
     if _far_off(over[..., :3] - expected) > 0.03:
@@ -106,8 +110,11 @@ def find_problem(settings):
     floor = np.mean((draws[0] - draws[2]) ** 2) / 2 / np.mean(draws[0] ** 2)
     if floor > 0.35:
         return "its strokes are more chance than anything else"
-    if _paint_outside(actions, draws[0]) > 0.1:
-        return "its paint lies far from the pen's path"
+    if (
+        _paint_outside(actions, draws[0]) > 0.1
+        or _paint_beside(settings) > _BESIDE
+    ):
+        return "its paint lies beside the pen's path"
     small, large = (_covered(settings, size) for size in (0.2, 0.8))
     if large < 1.5 * small:
         return "it is as thin with a large radius as with a small one"
@@ -132,15 +139,19 @@ def _ground():
 
 def _draw_over(settings, actions, ground):
     """Draw each stroke on nothing or on a ground, premultiplied RGBA."""
-    surface = Surface(WINDOW_SIZE, WINDOW_SIZE)
+    # With room around: what smudges should not smear what is no canvas.
+    side = WINDOW_SIZE
+    surface = Surface(3 * side, 3 * side)
     pen = Brush(settings, _SEED)
+    actions = actions.astype("float64")
+    actions[:, X_COLUMNS + Y_COLUMNS] += 1
     drawn = []
     for action in actions:
         surface.clear()
         if ground is not None:
-            surface.fill(ground)
+            surface.fill(np.pad(ground, ((side,) * 2,) * 2 + ((0, 0),), "edge"))
         pen.draw(surface, action, travel_seconds=1.0)
-        drawn.append(surface.pixels())
+        drawn.append(surface.pixels()[side : 2 * side, side : 2 * side])
     return np.stack(drawn)
 
 
@@ -159,6 +170,30 @@ def _paint_outside(actions, opacity):
     """Share of the paint that lies far from its curve."""
     away = np.stack([_distances(action) for action in actions])
     return opacity[away > _REACH].sum() / opacity.sum()
+
+
+def _paint_beside(settings):
+    """How far from a straight path the middle of its paint lies, in radii.
+
+    Of eight directions, the farthest: one offset may be to a side of the
+    path, another to a side of the canvas.
+    """
+    size, repeats = 0.5, 6
+    angles = np.repeat(np.arange(8) * np.pi / 4, repeats)
+    ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
+    for index, columns in enumerate((X_COLUMNS, Y_COLUMNS)):
+        actions[:, columns] += 0.2 * ahead[:, index, None] * [-1, 0, 1]
+    actions[:, ACTION_INDEX["size"]] = size
+    opacity = draw_strokes(actions, brush=settings)[..., 3]
+    middle = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE - 0.5
+    aside = (
+        ahead[:, :1, None] * middle[:, None]
+        - ahead[:, 1:, None] * middle[None, :]
+    )
+    opacity, aside = (values.reshape(8, -1) for values in (opacity, aside))
+    mean = np.sum(opacity * aside, axis=1) / np.sum(opacity + 1e-9, axis=1)
+    return float(np.abs(mean).max()) / brush_radius(size)
 
 
 def measure_reach(actions, opacity):

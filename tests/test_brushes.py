@@ -73,7 +73,10 @@ def test_what_is_no_brush_is_refused(content, tmp_path):
         ({"eraser": 1.0}, "next to nothing"),
         ({"lock_alpha": 1.0}, "next to nothing"),
         ({"change_color_h": 0.02}, "changes its colour"),
-        ({"smudge": 0.7, "smudge_length": 0.3}, "what is there already"),
+        ({"eraser": 0.5}, "it erases"),
+        ({"smudge": 0.7, "smudge_length": 0.3}, "it smudges"),
+        ({"smudge": 0.2, "smudge_length": 0.9}, "it smudges"),
+        ({"offset_angle": 1.0}, "beside the pen's path"),
     ],
 )
 def test_brushes_that_do_not_fit_are_refused(change, reason):
@@ -83,6 +86,21 @@ def test_brushes_that_do_not_fit_are_refused(change, reason):
     with pytest.raises(EngineError, match=reason) as caught:
         brushes.choose_brush(settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("offset", "value"), [("offset_x", 0.7), ("offset_y", -0.7)]
+)
+def test_a_brush_that_draws_beside_the_path_is_refused(offset, value, tmp_path):
+    settings = copy.deepcopy(brush_files.load_brush("charcoal"))
+    settings["settings"][offset] = {"base_value": value, "inputs": {}}
+    path = tmp_path / "beside.myb"
+    path.write_text(json.dumps(settings))
+    assert brushes.find_problem(settings).endswith("beside the pen's path")
+    del settings["radius_factor"]
+    path.write_text(json.dumps(settings))
+    assert cli.main(["train", "brush", str(path), "--out", str(tmp_path)]) == 2
 
 
 @pytest.mark.engine
