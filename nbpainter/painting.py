@@ -317,7 +317,9 @@ class Painting:
         stops = np.linspace(0, len(self), pages + 1).round().astype(int)
         pictures = list(self.frames(pages + 1, _SHEET_SIZE))
         title = f"A painting of {len(self)} strokes"
-        return plot_sheets(pictures, stops.tolist(), self.actions, title)
+        return plot_sheets(
+            pictures, stops.tolist(), self.actions, title, self.palette
+        )
 
     def export(self, path, transparent=False):
         """Write the painting in the format that the file's ending names.

@@ -151,6 +151,32 @@ def test_steps_show_every_stroke_once(painting):
         painting.steps(pages=25)
 
 
+def _said(figure):
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def test_a_page_of_many_strokes_has_no_numbers():
+    painting = nbpainter.Painting(nbpainter.random_actions(62), 60, 40)
+    for pages, numbered in ((1, 0), (2, 0), (3, 62)):
+        figures = painting.steps(pages)
+        numbers = [text for f in figures for text in f.axes[0].texts]
+        assert len(numbers) == numbered
+
+
+def test_sheets_show_the_colours_of_a_palette(painting):
+    # More colours than are told apart without one.
+    actions = nbpainter.random_actions(30, seed=4)
+    free = nbpainter.Painting(actions, 60, 40)
+    colors = [nbpainter.pictures.hex_color(a[COLOR_COLUMNS]) for a in actions]
+    chosen = nbpainter.Painting(actions, 60, 40, palette=colors)
+    (figure,) = chosen.steps(1)
+    shown = [said[:7] for said in _said(figure) if said.startswith("#")]
+    assert sorted(shown) == sorted(colors)
+    (figure,) = free.steps(1)
+    shown = [said for said in _said(figure) if said.startswith("#")]
+    assert len(shown) <= sheets.MAX_COLORS
+
+
 def test_the_command_writes_what_the_endings_say(painting, tmp_path, capsys):
     painting.save(tmp_path / "painting.json")
     files = [tmp_path / name for name in ("a.svg", "b.html", "c.pdf", "d.webp")]
