@@ -11,10 +11,8 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.files import written_whole
 from nbpainter.pictures import hex_color
-from nbpainter.svg import svg_strokes
 
 MAX_COLORS = 12
 """Colours on the sheets of a painting with more than twice as many."""
@@ -59,15 +57,16 @@ def group_colors(colors, most=2 * MAX_COLORS):
     return groups[order] / 255, rank[which]
 
 
-def plot_sheets(pictures, stops, actions, title, palette=()):
+def plot_sheets(pictures, stops, paths, colors, title, palette=()):
     """Draw one page for each of a painting's stages.
 
     Args:
         pictures: float arrays `(height, width, 3)`: the empty canvas, and
             what it looks like at the end of each page.
         stops: ints, how many strokes each of them has; the first is 0.
-        actions: float array `(n, 12)`, relative to a square of the picture's
-            longer side.
+        paths: float arrays: points `(n, 3, 2)` of quadratic Bezier curves,
+            and widths `(n,)`; fractions of the picture's longer side.
+        colors: float array `(n, 3)`, RGB in `[0, 1]`.
         title: str, any text.
         palette: list of the painting's only colours, which are shown as they
             are. Default: colours are grouped.
@@ -77,7 +76,7 @@ def plot_sheets(pictures, stops, actions, title, palette=()):
         that is wider than high.
     """
     most = max(len(palette), 2 * MAX_COLORS)
-    groups, which = group_colors(actions[:, COLOR_COLUMNS], most)
+    groups, which = group_colors(colors, most)
     figures = []
     for page in range(1, len(stops)):
         # Text is text: a dollar sign starts no formula.
@@ -86,7 +85,7 @@ def plot_sheets(pictures, stops, actions, title, palette=()):
                 _plot_page(
                     pictures[page - 1 : page + 1],
                     range(stops[page - 1], stops[page]),
-                    actions,
+                    paths,
                     (groups, which),
                     f"{title}, page {page} of {len(stops) - 1}",
                 )
@@ -112,7 +111,7 @@ def write_sheets(path, figures):
         temporary.write_bytes(content.getvalue())
 
 
-def _plot_page(pictures, strokes, actions, colors, title):
+def _plot_page(pictures, strokes, paths, colors, title):
     before, after = pictures
     many = len(strokes) > _MANY
     height, width = before.shape[:2]
@@ -139,7 +138,7 @@ def _plot_page(pictures, strokes, actions, colors, title):
     big = width * scale, height * scale
     top = size[1] - 0.9
     axis = _axis(figure, _MARGIN, top - big[1], *big)
-    _plot_new(axis, before, strokes, actions, colors, scale)
+    _plot_new(axis, before, strokes, paths, colors, scale)
     if width > height:
         left, room = _MARGIN + big[0] + 0.25, (strip, room[1])
         small = strip, strip * height / width
@@ -158,7 +157,7 @@ def _plot_page(pictures, strokes, actions, colors, title):
         after, extent=(0, width, height, 0), interpolation="antialiased"
     )
     axis.set_title("At the end of this page", size=8, color=_GREY, pad=3)
-    _plot_list(figure, list_place, list_room, strokes, actions, colors)
+    _plot_list(figure, list_place, list_room, strokes, paths[1], colors)
     return figure
 
 
@@ -173,7 +172,7 @@ def _axis(figure, left, bottom, width, height):
     return axis
 
 
-def _plot_new(axis, before, strokes, actions, colors, scale):
+def _plot_new(axis, before, strokes, paths, colors, scale):
     """What is there, paler, and the new strokes with their ways."""
     height, width = before.shape[:2]
     groups, which = colors
@@ -182,20 +181,20 @@ def _plot_new(axis, before, strokes, actions, colors, scale):
         extent=(0, width, height, 0),
         interpolation="antialiased",
     )
-    points, widths, _ = svg_strokes(actions[strokes.start : strokes.stop])
+    points, widths = (part[strokes.start : strokes.stop] for part in paths)
     unit = max(height, width)
     points, widths = points * unit, widths * unit * scale * 72
     codes = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
-    paths = [Path(place, codes) for place in points]
+    curves = [Path(place, codes) for place in points]
     many = len(strokes) > _MANY
-    for stroke, path, wide in zip(strokes, paths, widths):
+    for stroke, path, wide in zip(strokes, curves, widths):
         color = groups[which[stroke]]
         line = {"fill": False, "capstyle": "round", "joinstyle": "round"}
         axis.add_patch(
             PathPatch(path, lw=wide + 0.8, ec=_edge(color), alpha=0.6, **line)
         )
         axis.add_patch(PathPatch(path, lw=wide, ec=color, alpha=0.9, **line))
-    for stroke, path, place in zip(strokes, paths, points):
+    for stroke, path, place in zip(strokes, curves, points):
         ink = _edge(groups[which[stroke]])
         halo = [withStroke(linewidth=1.4, foreground=groups[which[stroke]])]
         arrow = FancyArrowPatch(
@@ -232,7 +231,7 @@ def _edge(color):
     return "black" if np.dot(color, [0.299, 0.587, 0.114]) > 0.5 else "white"
 
 
-def _plot_list(figure, place, room, strokes, actions, colors):
+def _plot_list(figure, place, room, strokes, widths, colors):
     """The page's colours and brushes, as a list."""
     groups, which = colors
     axis = _axis(figure, place[0], place[1] - room[1], *room)
@@ -258,7 +257,7 @@ def _plot_list(figure, place, room, strokes, actions, colors):
         )
     y = 0.05 + rows * row + 0.3
     axis.text(0, y, "Brushes", size=8, color=_GREY, va="bottom")
-    widths = svg_strokes(actions[strokes.start : strokes.stop])[1]
+    widths = widths[strokes.start : strokes.stop]
     for index, (name, share) in enumerate(
         (("smallest", 0), ("middle", 0.5), ("largest", 1))
     ):
