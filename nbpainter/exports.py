@@ -18,7 +18,8 @@ _PAGES = 8
 def _export_svg(painting, path):
     write_svg(
         path,
-        painting.actions,
+        painting.paths(),
+        painting.actions[:, COLOR_COLUMNS],
         painting.width,
         painting.height,
         painting.background,

@@ -24,8 +24,10 @@ from nbpainter.stroke_file import (
     write_strokes,
 )
 from nbpainter.stroke_layers import lay_layers, straight_alpha, stroke_layers
+from nbpainter.svg import fit_paths
 from nbpainter.weights import load_pretrained
 
+_PATHS_SIZE = 256  # Pixels that strokes are drawn at to find their paths.
 _SHEET_SIZE = 1024  # Pixels of the pictures on sheets, longer side.
 
 
@@ -162,6 +164,14 @@ class Painting:
         return stroke_layers(
             self.actions, model, *self._shape(size), self._draw_seed(model)
         )
+
+    def paths(self):
+        """Fit to each stroke, as drawn, a path of one width and opacity.
+
+        Returns:
+            Three float arrays, see `nbpainter.svg.fit_paths`.
+        """
+        return fit_paths(self.actions, self.layers(_PATHS_SIZE), _PATHS_SIZE)
 
     def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
@@ -317,7 +327,14 @@ class Painting:
         stops = np.linspace(0, len(self), pages + 1).round().astype(int)
         pictures = list(self.frames(pages + 1, _SHEET_SIZE))
         title = f"A painting of {len(self)} strokes"
-        return plot_sheets(pictures, stops.tolist(), self.actions, title)
+        return plot_sheets(
+            pictures,
+            stops.tolist(),
+            self.paths()[:2],
+            self.actions[:, COLOR_COLUMNS],
+            title,
+            self.palette,
+        )
 
     def export(self, path, transparent=False):
         """Write the painting in the format that the file's ending names.

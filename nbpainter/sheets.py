@@ -1,7 +1,6 @@
 """Printable sheets to paint along: what to paint next, and with what."""
 
 import io
-import string
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -12,10 +11,8 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.files import written_whole
 from nbpainter.pictures import hex_color
-from nbpainter.svg import svg_strokes
 
 MAX_COLORS = 12
 """Colours on the sheets of a painting with more than twice as many."""
@@ -24,19 +21,21 @@ _A4 = (8.27, 11.69)  # Inches.
 _MARGIN = 0.45
 _CANVAS_CM = 40  # Brushes are named for a canvas of this longer side.
 _GREY = "0.35"
+_MANY = 30  # More strokes on a page have outlines, but no numbers.
+_ROWS = 24  # Of colours, in one column of the list.
 
 
-def group_colors(colors):
+def group_colors(colors, most=2 * MAX_COLORS):
     """Find few colours that stand for many.
 
     Args:
         colors: float array `(n, 3)`, RGB in `[0, 1]`.
+        most: int, so many different colours stay what they are. Default 24.
 
     Returns:
         A float array `(groups, 3)`, light to dark, and an int array `(n,)`:
-        each colour's group. Up to `2 * MAX_COLORS` different colours stay
-        what they are; more become `MAX_COLORS`, by Pillow's median cut and
-        k-means.
+        each colour's group. More colours than `most` become
+        `MAX_COLORS`, by Pillow's median cut and k-means.
 
     Example:
 
@@ -47,7 +46,7 @@ def group_colors(colors):
     colors = np.asarray(colors, "float64").reshape(-1, 3)
     pixels = (np.clip(colors, 0, 1) * 255 + 0.5).astype("uint8")
     groups, which = np.unique(pixels, axis=0, return_inverse=True)
-    if len(groups) > 2 * MAX_COLORS:
+    if len(groups) > most:
         image = Image.fromarray(pixels[None]).quantize(MAX_COLORS, kmeans=4)
         which = np.asarray(image)[0]
         used, which = np.unique(which, return_inverse=True)
@@ -58,22 +57,26 @@ def group_colors(colors):
     return groups[order] / 255, rank[which]
 
 
-def plot_sheets(pictures, stops, actions, title):
+def plot_sheets(pictures, stops, paths, colors, title, palette=()):
     """Draw one page for each of a painting's stages.
 
     Args:
         pictures: float arrays `(height, width, 3)`: the empty canvas, and
             what it looks like at the end of each page.
         stops: ints, how many strokes each of them has; the first is 0.
-        actions: float array `(n, 12)`, relative to a square of the picture's
-            longer side.
+        paths: float arrays: points `(n, 3, 2)` of quadratic Bezier curves,
+            and widths `(n,)`; fractions of the picture's longer side.
+        colors: float array `(n, 3)`, RGB in `[0, 1]`.
         title: str, any text.
+        palette: list of the painting's only colours, which are shown as they
+            are. Default: colours are grouped.
 
     Returns:
         A list of `matplotlib.figure.Figure`, A4: landscape for a picture
         that is wider than high.
     """
-    groups, which = group_colors(actions[:, COLOR_COLUMNS])
+    most = max(len(palette), 2 * MAX_COLORS)
+    groups, which = group_colors(colors, most)
     figures = []
     for page in range(1, len(stops)):
         # Text is text: a dollar sign starts no formula.
@@ -82,7 +85,7 @@ def plot_sheets(pictures, stops, actions, title):
                 _plot_page(
                     pictures[page - 1 : page + 1],
                     range(stops[page - 1], stops[page]),
-                    actions,
+                    paths,
                     (groups, which),
                     f"{title}, page {page} of {len(stops) - 1}",
                 )
@@ -108,8 +111,9 @@ def write_sheets(path, figures):
         temporary.write_bytes(content.getvalue())
 
 
-def _plot_page(pictures, strokes, actions, colors, title):
+def _plot_page(pictures, strokes, paths, colors, title):
     before, after = pictures
+    many = len(strokes) > _MANY
     height, width = before.shape[:2]
     size = _A4[::-1] if width > height else _A4
     figure = plt.figure(figsize=size)
@@ -119,8 +123,9 @@ def _plot_page(pictures, strokes, actions, colors, title):
     )
     figure.text(
         *(_MARGIN / size[0], 1 - 0.72 / size[1]),
-        f"Strokes {strokes[0] + 1} to {strokes[-1] + 1}, in the order of their "
-        "numbers. A dot is where the brush starts, the arrow where it goes.",
+        f"Strokes {strokes[0] + 1} to {strokes[-1] + 1}"
+        + (". " if many else ", in the order of their numbers. ")
+        + "A dot is where the brush starts, the arrow where it goes.",
         **{"size": 8, "color": _GREY},
     )
     # The big picture, and a strip beside or below it.
@@ -133,7 +138,7 @@ def _plot_page(pictures, strokes, actions, colors, title):
     big = width * scale, height * scale
     top = size[1] - 0.9
     axis = _axis(figure, _MARGIN, top - big[1], *big)
-    _plot_new(axis, before, strokes, actions, colors, scale)
+    _plot_new(axis, before, strokes, paths, colors, scale)
     if width > height:
         left, room = _MARGIN + big[0] + 0.25, (strip, room[1])
         small = strip, strip * height / width
@@ -152,7 +157,7 @@ def _plot_page(pictures, strokes, actions, colors, title):
         after, extent=(0, width, height, 0), interpolation="antialiased"
     )
     axis.set_title("At the end of this page", size=8, color=_GREY, pad=3)
-    _plot_list(figure, list_place, list_room, strokes, actions, colors)
+    _plot_list(figure, list_place, list_room, strokes, paths[1], colors)
     return figure
 
 
@@ -167,7 +172,7 @@ def _axis(figure, left, bottom, width, height):
     return axis
 
 
-def _plot_new(axis, before, strokes, actions, colors, scale):
+def _plot_new(axis, before, strokes, paths, colors, scale):
     """What is there, paler, and the new strokes with their ways."""
     height, width = before.shape[:2]
     groups, which = colors
@@ -176,27 +181,34 @@ def _plot_new(axis, before, strokes, actions, colors, scale):
         extent=(0, width, height, 0),
         interpolation="antialiased",
     )
-    points, widths, _ = svg_strokes(actions[strokes.start : strokes.stop])
+    points, widths = (part[strokes.start : strokes.stop] for part in paths)
     unit = max(height, width)
     points, widths = points * unit, widths * unit * scale * 72
     codes = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
-    paths = [Path(place, codes) for place in points]
-    for stroke, path, wide in zip(strokes, paths, widths):
+    curves = [Path(place, codes) for place in points]
+    many = len(strokes) > _MANY
+    for stroke, path, wide in zip(strokes, curves, widths):
         color = groups[which[stroke]]
         line = {"fill": False, "capstyle": "round", "joinstyle": "round"}
         axis.add_patch(
             PathPatch(path, lw=wide + 0.8, ec=_edge(color), alpha=0.6, **line)
         )
         axis.add_patch(PathPatch(path, lw=wide, ec=color, alpha=0.9, **line))
-    for stroke, path, place in zip(strokes, paths, points):
+    for stroke, path, place in zip(strokes, curves, points):
         ink = _edge(groups[which[stroke]])
         halo = [withStroke(linewidth=1.4, foreground=groups[which[stroke]])]
         arrow = FancyArrowPatch(
-            path=path, arrowstyle="->", mutation_scale=6, lw=0.6, color=ink
+            path=path,
+            arrowstyle="->",
+            mutation_scale=4 if many else 6,
+            lw=0.4 if many else 0.6,
+            color=ink,
         )
-        arrow.set_path_effects(halo)
+        arrow.set_path_effects([] if many else halo)
         axis.add_patch(arrow)
-        axis.plot(*place[0], ".", ms=3, color=ink)
+        axis.plot(*place[0], ".", ms=2 if many else 3, color=ink)
+        if many:
+            continue
         # Towards the inside at the right and at the top: no number is cut.
         x, y = np.clip(place[0], 0, [width, height])
         right, top = x > 0.96 * width, y < 0.03 * height
@@ -205,7 +217,7 @@ def _plot_new(axis, before, strokes, actions, colors, scale):
             (x, y),
             xytext=(-1.5 if right else 1.5, -1.5 if top else 1.5),
             textcoords="offset points",
-            size=6,
+            size=7,
             color=ink,
             ha="right" if right else "left",
             va="top" if top else "bottom",
@@ -219,34 +231,33 @@ def _edge(color):
     return "black" if np.dot(color, [0.299, 0.587, 0.114]) > 0.5 else "white"
 
 
-def _plot_list(figure, place, room, strokes, actions, colors):
+def _plot_list(figure, place, room, strokes, widths, colors):
     """The page's colours and brushes, as a list."""
     groups, which = colors
     axis = _axis(figure, place[0], place[1] - room[1], *room)
     axis.set(xlim=(0, room[0]), ylim=(room[1], 0))
     axis.axis("off")
     used = np.unique(which[strokes.start : strokes.stop])
-    row = min(0.27, (room[1] - 1.0) / max(1, len(used)))
+    columns = -(-len(used) // _ROWS)
+    rows = -(-len(used) // columns)
+    row = min(0.27, (room[1] - 1.0) / rows)
     axis.text(0, 0, "Colours", size=8, color=_GREY, va="bottom")
     for index, group in enumerate(used):
-        y = 0.05 + index * row
+        x, y = index // rows * room[0] / columns, 0.05 + index % rows * row
         color = groups[group]
         axis.add_patch(
-            Rectangle((0, y), 0.4, 0.8 * row, fc=color, ec="0.5", lw=0.5)
-        )
-        axis.text(
-            *(0.2, y + 0.42 * row, _letter(group)),
-            **{"size": 7, "color": _edge(color), "ha": "center"},
-            va="center",
+            Rectangle((x, y), 0.4, 0.8 * row, fc=color, ec="0.5", lw=0.5)
         )
         mine = [k + 1 for k in strokes if which[k] == group]
+        said = _spans(mine) if len(strokes) <= _MANY else f"{len(mine)} \u00d7"
+        said = f"{hex_color(color)}  {said}" if columns < 4 else ""
         axis.text(
-            *(0.47, y + 0.42 * row, f"{hex_color(color)}  {_spans(mine)}"),
-            **{"size": 6.5, "va": "center"},
+            *(x + 0.47, y + 0.42 * row, said),
+            **{"size": 6.5, "va": "center", "clip_on": True},
         )
-    y = 0.05 + len(used) * row + 0.3
+    y = 0.05 + rows * row + 0.3
     axis.text(0, y, "Brushes", size=8, color=_GREY, va="bottom")
-    widths = svg_strokes(actions[strokes.start : strokes.stop])[1]
+    widths = widths[strokes.start : strokes.stop]
     for index, (name, share) in enumerate(
         (("smallest", 0), ("middle", 0.5), ("largest", 1))
     ):
@@ -257,10 +268,6 @@ def _plot_list(figure, place, room, strokes, actions, colors):
             f"{_CANVAS_CM} cm",
             **{"size": 6.5, "va": "center"},
         )
-
-
-def _letter(group):
-    return string.ascii_uppercase[group]
 
 
 def _spans(numbers):

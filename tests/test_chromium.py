@@ -323,7 +323,7 @@ def overlaps(browser, painting, path):
 
 
 def test_svg_strokes_lie_where_the_generator_draws_them(browser, tmp_path):
-    # None of these strokes was used to fit widths and opacities.
+    # Each stroke alone is another random draw than its path is fitted to.
     actions = nbpainter.random_actions(40, seed=99)
     painting = nbpainter.Painting(actions, 256, 256, seed=2)
     shares = overlaps(browser, painting, tmp_path / "painting.svg")

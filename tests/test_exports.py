@@ -43,28 +43,47 @@ def test_svg_has_a_path_for_each_stroke(painting, tmp_path):
         assert 0 < float(path.get("stroke-opacity")) < 1
 
 
+def _stroke(start_pressure, end_pressure, away=0):
+    action = np.full((1, 12), 0.5)
+    action[0, nbpainter.actions.X_COLUMNS] = np.add([0.2, 0.5, 0.8], away)
+    action[0, nbpainter.actions.Y_COLUMNS] = [0.2, 0.7, 0.2]
+    action[0, ACTION_INDEX["start_pressure"]] = start_pressure
+    action[0, ACTION_INDEX["end_pressure"]] = end_pressure
+    return nbpainter.Painting(action, 64, 64)
+
+
 def test_the_path_passes_through_the_control_point():
-    action = np.full((1, 12), 0.9)
-    action[0, nbpainter.actions.X_COLUMNS] = [0.0, 0.5, 1.0]
-    action[0, nbpainter.actions.Y_COLUMNS] = [0.0, 0.5, 0.0]
-    points, widths, opacities = svg.svg_strokes(action)
-    # A quadratic curve is halfway between its handle and its chord.
-    np.testing.assert_allclose(points[0], [[0, 0], [0.5, 1], [1, 0]])
-    action[0, nbpainter.actions.PRESSURE_COLUMNS] = 0
-    _, thinner, fainter = svg.svg_strokes(action)
-    assert thinner < widths
-    assert fainter == 0 < opacities
+    points, widths, opacities = _stroke(0.9, 0.9).paths()
+    middle = (points[0, 0] + 2 * points[0, 1] + points[0, 2]) / 4
+    np.testing.assert_allclose(middle, [0.5, 0.7], atol=0.05)
+    assert 0.5 < opacities.item() < 1
+    _, thinner, fainter = _stroke(0.2, 0.2).paths()
+    assert thinner < 0.7 * widths
+    assert fainter < opacities
 
 
 def test_an_end_without_pressure_is_left_out():
+    faint, full = _stroke(0, 1).paths()[0][0, [0, 2]]
+    assert np.hypot(*(faint - [0.2, 0.2])) > np.hypot(*(full - [0.8, 0.2]))
+
+
+def test_the_path_of_a_stroke_outside_is_not_seen():
+    _, widths, opacities = _stroke(1, 1, away=2).paths()
+    assert widths.item() > 0 == opacities.item()
+
+
+def test_a_path_is_as_wide_as_the_paint():
+    # Half opacity, 20 of 100 pixels wide, with round ends.
     action = np.full((1, 12), 0.5)
-    action[0, nbpainter.actions.X_COLUMNS] = [0.0, 0.5, 1.0]
-    action[0, ACTION_INDEX["start_pressure"]] = 0
-    action[0, ACTION_INDEX["end_pressure"]] = 1
-    points, _, _ = svg.svg_strokes(action)
-    # 0.15 of a rise from 0 to 0.5 in the first quarter.
-    assert points[0, 0, 0] == pytest.approx(0.25 * 0.15 / 0.5)
-    assert points[0, 2, 0] == pytest.approx(1)
+    action[0, nbpainter.actions.X_COLUMNS] = [0.2, 0.5, 0.8]
+    y, x = np.indices((20, 80)) + 0.5
+    bar = np.where(np.hypot(x - np.clip(x, 10, 70), y - 10) < 10, 0.5, 0)
+    points, widths, opacities = svg.fit_paths(action, [(40, 10, bar)], 100)
+    np.testing.assert_allclose(
+        points[0], [[0.2, 0.5], [0.5, 0.5], [0.8, 0.5]], atol=0.06
+    )
+    assert widths.item() == pytest.approx(0.2, abs=0.03)
+    assert opacities.item() == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_transparent_picture_over_the_ground_is_the_canvas(painting):
@@ -149,6 +168,32 @@ def test_steps_show_every_stroke_once(painting):
     assert figures[0].get_size_inches()[0] > figures[0].get_size_inches()[1]
     with pytest.raises(DataError, match="pages"):
         painting.steps(pages=25)
+
+
+def _said(figure):
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def test_a_page_of_many_strokes_has_no_numbers():
+    painting = nbpainter.Painting(nbpainter.random_actions(32), 60, 40)
+    for pages, numbered in ((1, 0), (2, 32)):
+        figures = painting.steps(pages)
+        numbers = [text for f in figures for text in f.axes[0].texts]
+        assert len(numbers) == numbered
+
+
+def test_sheets_show_the_colours_of_a_palette(painting):
+    # More colours than are told apart without one.
+    actions = nbpainter.random_actions(30, seed=4)
+    free = nbpainter.Painting(actions, 60, 40)
+    colors = [nbpainter.pictures.hex_color(a[COLOR_COLUMNS]) for a in actions]
+    chosen = nbpainter.Painting(actions, 60, 40, palette=colors)
+    (figure,) = chosen.steps(1)
+    shown = [said[:7] for said in _said(figure) if said.startswith("#")]
+    assert sorted(shown) == sorted(colors)
+    (figure,) = free.steps(1)
+    shown = [said for said in _said(figure) if said.startswith("#")]
+    assert len(shown) <= sheets.MAX_COLORS
 
 
 def test_the_command_writes_what_the_endings_say(painting, tmp_path, capsys):
