@@ -37,7 +37,7 @@ colab:
 	NBPAINTER_SMOKE_TEST=1 .colab/bin/python -m pytest --nbval-lax -x \
 	  --nbval-current-env --nbval-cell-timeout=300 notebooks
 
-# The weights and figures of all brushes but the dry one: 8 minutes each.
+# The weights and figures of all brushes but the dry one: about 5 minutes each.
 presets: .venv/.installed-test engine
 	for brush in $(BRUSHES); do \
 	  $(BIN)/nbpainter train brush $$brush --out models || exit 1; done

@@ -1,6 +1,7 @@
 """Make the pictures of the README: `python docs/make_pictures.py`.
 
-The photographs come with scikit-image: coffee (CC0) and astronaut (NASA).
+The photographs come with scikit-image: astronaut (NASA), and
+coffee and chelsea (CC0).
 """
 
 import pathlib
@@ -52,17 +53,21 @@ def main():
 def gallery(num_strokes=400, size=256):
     """Paint one photograph with each brush, and let MyPaint replay it."""
     brushes = [path.stem for path in nbpainter.brush_files.shipped_brushes()]
-    replays = []
+    pairs = []
     for brush in brushes:
         painting = nbpainter.paint(
-            data.coffee(),
+            data.chelsea(),
             num_strokes=num_strokes,
             size=size,
             generator=nbpainter.weights.preset_of_brush(brush),
         )
-        replays.append(painting.replay(2 * size))
+        larger = painting.render(2 * size), painting.replay(2 * size)
+        gap = np.ones((12, 2 * size, 3), "float32")
+        pairs.append(np.concatenate([larger[0], gap, larger[1]]))
+    names = [brush.replace("_", " ") for brush in brushes]
     fits = [True] * len(brushes)
-    figure = plotting.plot_brushes(replays, brushes, fits, num_columns=3)
+    figure = plotting.plot_brushes(pairs, names, fits, num_columns=3)
+    figure.set_size_inches(9, 13)
     plotting.save_figure(figure, FOLDER / "brushes.jpg")
 
 

@@ -22,6 +22,7 @@ _HOMES = {
     "canvas": ("composite",),
     "config": (
         "BrushConfig",
+        "BrushLessonConfig",
         "BrushReportConfig",
         "DiscriminatorConfig",
         "GANConfig",

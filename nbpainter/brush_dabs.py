@@ -1,10 +1,8 @@
 """One random draw of a stroke of any brush: the dabs of its own file."""
 
-import numpy as np
 import tensorflow as tf
 
-from nbpainter.actions import PRESSURE_SCALE
-from nbpainter.brush_field import NUM_KNOTS
+from nbpainter.brush_field import NUM_KNOTS, passed_knots
 from nbpainter.dabs import DabField
 
 _PARTS_OF_SECOND = 10.0  # A stroke takes so many seconds.
@@ -31,10 +29,8 @@ class BrushDabs(DabField):
             setattr(self, name, weight)
 
     def _at(self, curve, pressure):
-        place = pressure[..., None] * ((NUM_KNOTS - 1) / PRESSURE_SCALE)
-        knots = np.arange(NUM_KNOTS, dtype="float32")
-        near = tf.nn.relu(1 - tf.abs(place - knots))
-        return tf.reduce_sum(near * curve, axis=-1)
+        rises = passed_knots(pressure) * (curve[1:] - curve[:-1])
+        return curve[0] + tf.reduce_sum(rises, axis=-1)
 
     def _dabs_along(self, path, length, radius):
         pressure = (path[:, 1:, 2] + path[:, :-1, 2]) / 2

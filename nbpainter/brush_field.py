@@ -14,12 +14,30 @@ from nbpainter.actions import (
     pressure_weights,
 )
 
-NUM_KNOTS = 7
-"""Knots of a curve of the pressure, evenly spaced from 0 to the largest."""
+NUM_KNOTS = 9
+KNOTS = PRESSURE_SCALE * np.linspace(0, 1, NUM_KNOTS) ** 2
+"""Knots of a curve of the pressure, from 0 to the largest: the lighter the
+pen, the denser, because many brushes set in all at once."""
 
 _STROKE_SECONDS = 10.0
 _SPEED = 17.6  # Radii a second; slower than that hardly shows.
 _TINY = 1e-12
+
+
+def passed_knots(pressure):
+    """How much of the way to its next knot a pressure has gone, for each.
+
+    Args:
+        pressure: float tensor of any shape.
+
+    Returns:
+        A float tensor `(*shape, NUM_KNOTS - 1)` in `[0, 1]`: a curve is its
+        first value and its rises, each times its column of this.
+    """
+    knots = KNOTS.astype("float32")
+    return ops.clip(
+        (pressure[..., None] - knots[:-1]) / np.diff(knots), 0.0, 1.0
+    )
 
 
 class BrushField(layers.Layer):
@@ -58,7 +76,11 @@ class BrushField(layers.Layer):
         self._edge_weights = curve_weights(edges).T.astype("float32")
         self._point_weights = curve_weights(middles).T.astype("float32")
         self._pressure_weights = pressure_weights(middles).T.astype("float32")
-        self._nib = np.linspace(-1, 1, num_nib).astype("float32")
+        # Middles of pieces of equal length, and the ellipse's width there.
+        self._nib = ((2 * np.arange(num_nib) + 1) / num_nib - 1).astype(
+            "float32"
+        )
+        self._nib_width = np.sqrt(1 - self._nib**2)
 
     def build(self, input_shape):
         maps = (self.num_maps,)
@@ -68,6 +90,7 @@ class BrushField(layers.Layer):
             "log_mass_of_time": maps,
             "slowdown": maps,
             "log_lag": (),
+            "log_haste": (),
         }
         if self.num_nib > 1:
             shapes |= {
@@ -76,7 +99,7 @@ class BrushField(layers.Layer):
                 "log_nib": (NUM_KNOTS,),
                 "nib_slowdown": (),
             }
-        start = {"log_mass_of_time": -3.0, "log_lag": -1.0}
+        start = {"log_mass_of_time": -3.0, "log_lag": -1.0, "log_haste": 3.0}
         for name, shape in shapes.items():
             weight = self.add_weight(
                 shape=shape, initializer="zeros", name=name
@@ -125,7 +148,8 @@ class BrushField(layers.Layer):
         # A point stands for a piece of the curve, and a pixel for its square:
         # each adds the variance of a uniform variable.
         piece = (length**2 + size**-2.0) / 12
-        variance = (radius * width) ** 2 + piece
+        spread = (radius * width) ** 2
+        variance = spread + piece
         if self.num_nib > 1:
             way = self._way_of_nib(steps_x, steps_y)[:, None] / radius
         mass = ops.exp(mass) * (way + 10 * time) * radius**2 / variance
@@ -134,7 +158,7 @@ class BrushField(layers.Layer):
             nib = self._curves(self.log_nib[None], pressure)
             nib = ops.exp(nib - self.nib_slowdown * ops.log(1 + speed))
             x, y, variance, mass = self._across(
-                x, y, variance, mass, radius * nib, steps_x, steps_y
+                x, y, spread, piece, mass, radius * nib, steps_x, steps_y
             )
         if places is None:
             places = [(ops.arange(size, dtype="float32") + 0.5) / size] * 2
@@ -145,14 +169,20 @@ class BrushField(layers.Layer):
 
     def _curves(self, tables, pressure):
         """Values of curves `(maps, knots)` at a pressure `(batch, points)`."""
-        place = pressure[..., None] * ((NUM_KNOTS - 1) / PRESSURE_SCALE)
-        knots = np.arange(NUM_KNOTS, dtype="float32")
-        near = ops.relu(1 - ops.abs(place - knots))  # (batch, points, knots)
-        return ops.einsum("bpk,mk->bmp", near, tables)
+        passed = passed_knots(pressure)  # (batch, points, knots - 1)
+        rises = tables[:, 1:] - tables[:, :-1]
+        rise = ops.einsum("bpk,mk->bmp", passed, rises)
+        return tables[:, :1] + rise
 
     def _lag(self, x, y, way):
-        """Let the path follow the pen, as over a spring of some radii."""
-        way = ops.cumsum(way, axis=-1) * ops.exp(-self.log_lag)
+        """Let the path follow the pen, as over a spring.
+
+        Some brushes do so with each dab, and dabs come with the way, which
+        is in radii here, or with time.
+        """
+        way = way * ops.exp(-self.log_lag)
+        way = way + ops.exp(self.log_haste) / self.num_points
+        way = ops.cumsum(way, axis=-1)
         behind = way[:, :, None] - way[:, None, :]  # (batch, points, points)
         ahead = np.triu(np.ones((self.num_points,) * 2, "float32"), 1)
         share = ops.exp(-ops.relu(behind)) * (1 - ahead)
@@ -183,7 +213,7 @@ class BrushField(layers.Layer):
         )
         return ops.sqrt(along**2 + broadside**2 + _TINY)
 
-    def _across(self, x, y, variance, mass, reach, steps_x, steps_y):
+    def _across(self, x, y, spread, piece, mass, reach, steps_x, steps_y):
         """Put a row of points in each one's place: a broad nib."""
         cos, sin = (
             z[:, None, :, None] for z in self._nib_direction(steps_x, steps_y)
@@ -191,13 +221,13 @@ class BrushField(layers.Layer):
         offset = reach[..., None] * self._nib
         count = self.num_points * self.num_nib
         shape = (-1, self.num_maps, count)
-        ones = ops.ones_like(variance[..., None] * self._nib)
+        ones = ops.ones_like(spread[..., None] * self._nib)
         return (
             ops.reshape(values * ones, shape)
             for values in (
                 x[..., None] + offset * cos,
                 y[..., None] + offset * sin,
-                variance[..., None],
-                mass[..., None] / self.num_nib,
+                spread[..., None] * self._nib_width**2 + piece[..., None],
+                mass[..., None] * self._nib_width / self.num_nib,
             )
         )

@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from nbpainter.actions import PRESSURE_SCALE
-from nbpainter.brush_field import NUM_KNOTS
+from nbpainter.brush_field import KNOTS
 
 _SPEED = 1.5  # Radii a second, of the usual stroke.
 _NUM_DABS = 1536  # Of a random draw, at most; a brush may have fewer.
-_KNOTS = np.linspace(0, PRESSURE_SCALE, NUM_KNOTS)
 
 
-def setting(settings, name, pressure=_KNOTS, default=0.0):
+def setting(settings, name, pressure=KNOTS, default=0.0):
     """Value of a brush's setting at each pressure.
 
     Args:
@@ -71,7 +69,7 @@ def start_dabs(dabs, settings):
     opacity = _with_speed(settings, "opaque", 1.0)
     multiply = setting(settings, "opaque_multiply")
     if "opaque_multiply" not in settings["settings"]:
-        multiply = _KNOTS
+        multiply = KNOTS
     opacity = np.clip(opacity * multiply, 0, 1)
     # Some brushes say how opaque the whole stroke is, and not the dab.
     linear = setting(settings, "opaque_linearize", 0.0, 0.9)
@@ -101,6 +99,10 @@ def _inputs(settings, name):
 def generator_arguments(settings):
     """Choose the arguments of `build_brush_generator` for a brush.
 
+    A brush whose dabs are moved or sized at random gets a noise input, but
+    not one with a broad nib: `BrushDabs` are round. That one's generator
+    draws the calm stroke alone, however random the brush.
+
     Args:
         settings: dict, a brush file's JSON.
 
@@ -110,7 +112,7 @@ def generator_arguments(settings):
     arguments = {}
     ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
     if ratio > 1.5:
-        arguments["num_nib"] = int(np.clip(round(1.5 * float(ratio)), 5, 9))
+        arguments["num_nib"] = int(np.clip(round(2.2 * float(ratio)), 5, 12))
         arguments["num_points"] = 64
         if "direction" in _inputs(settings, "elliptical_dab_angle"):
             arguments["nib_follows"] = True
@@ -134,7 +136,7 @@ def start_from_settings(generator, settings):
         start_dabs(generator.dabs, settings)
     base = settings["radius_factor"]
     points = _inputs(settings, "radius_logarithmic").get("pressure")
-    growth = np.interp(_KNOTS, *np.transpose(points)) if points else 0 * _KNOTS
+    growth = np.interp(KNOTS, *np.transpose(points)) if points else 0 * KNOTS
     dab = base * np.exp(growth)
     ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
     spread = base * setting(settings, "offset_by_random")
@@ -154,11 +156,14 @@ def start_from_settings(generator, settings):
     )
     dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
     dabs = float(dabs + setting(settings, "dabs_per_basic_radius", 0.0))
-    lag = setting(settings, "slow_tracking_per_dab", 0.0) / max(1.0, dabs)
-    field.log_lag.assign(np.log(0.1 + base * float(lag)))
-    generator.logit.bias.assign([-2.0])  # Most pixels are blank.
+    lag = 0.1 + float(setting(settings, "slow_tracking_per_dab", 0.0))
+    field.log_lag.assign(np.log(base * lag / max(1.0, dabs)))
+    per_second = float(setting(settings, "dabs_per_second", 0.0))
+    field.log_haste.assign(np.log((1 + 10 * per_second) / lag))
+    # Most pixels are blank; paint is opaque.
+    generator.logit.bias.assign([-1.0, 2.0])
     if field.num_nib > 1:
         angle = float(setting(settings, "elliptical_dab_angle", 0.0, 90.0))
         field.nib_angle.assign(np.deg2rad(angle))
         field.log_nib_ratio.assign(np.log(ratio))
-        field.log_nib.assign(np.log(dab * (1 - 0.5 / ratio)))
+        field.log_nib.assign(np.log(dab))

@@ -104,6 +104,15 @@ class BrushConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class BrushLessonConfig(BrushConfig):
+    """A generator for a brush, in the minute that a lesson has for it."""
+
+    num_strokes: int = _number(4_000, 128)
+    num_test_strokes: int = _number(500, 32)
+    epochs: int = _number(4, 1)
+
+
+@dataclasses.dataclass(frozen=True)
 class DiscriminatorConfig:
     """Stage 2, training a discriminator against a frozen generator.
 

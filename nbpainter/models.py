@@ -152,10 +152,37 @@ class FieldGenerator(StrokeGenerator):
 
 
 class BrushGenerator(FieldGenerator):
-    """A generator for any brush. See `build_brush_generator`."""
+    """A generator for any brush. See `build_brush_generator`.
+
+    Of the network's two outputs, one says how opaque the paint is, the other
+    how far inside of its edge a pixel lies. An edge is as wide as some part
+    of the radius, but never thinner than a pixel.
+    """
+
+    def __init__(self, field, hidden_units, dabs, num_dabs):
+        super().__init__(field, hidden_units, dabs, num_dabs)
+        self.logit = layers.Dense(2)
+
+    def build(self, input_shape):
+        self.log_softness = self.add_weight(
+            shape=(), initializer="zeros", name="log_softness"
+        )
+        self.log_softness.assign(-1.0)
+        super().build(input_shape)
 
     def _num_features(self):
         return self.field.num_maps + 1
+
+    def _logit(self, features):
+        pixel = features[..., -1]
+        for layer in self.hidden:
+            features = layer(features)
+        inside, opaque = ops.unstack(self.logit(features), axis=-1)
+        inside = inside / (pixel + ops.exp(self.log_softness))
+        # The logit of sigmoid(inside) * sigmoid(opaque).
+        return -ops.logsumexp(
+            ops.stack([-inside, -opaque, -inside - opaque]), axis=0
+        )
 
     def train_step(self, data):
         """One step on a quarter of the pixels, each time another one.
@@ -299,12 +326,12 @@ def build_brush_generator(
 
     Returns:
         A `keras.Model` as `build_generator` returns it. Its defaults have
-        0 weights.
+        449 weights.
 
     Example:
 
     >>> build_brush_generator().count_params()
-    418
+    449
     """
     field = BrushField(num_points, num_maps, num_nib, nib_follows)
     generator = BrushGenerator(field, hidden_units, BrushDabs(), num_dabs)

@@ -1,6 +1,10 @@
 import copy
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +12,9 @@ import pytest
 import nbpainter
 from nbpainter import brush_files, brushes, cli, mypaint, weights
 from nbpainter.actions import PRESSURE_COLUMNS
+from nbpainter.brush_training import draws_are_right
 from nbpainter.errors import DataError, EngineError
+from nbpainter.files import sha256
 
 SHIPPED = [path.stem for path in brush_files.shipped_brushes()]
 
@@ -177,20 +183,31 @@ def test_a_replay_uses_the_brush():
     )
 
 
-def test_presets_are_within_their_bound():
-    entries = {
-        name: entry
-        for name, entry in weights.read_manifest().items()
-        if entry.get("brush") == name
-    }
+def test_the_manifest_has_the_figures_of_every_brush():
+    """On fresh strokes: no training saw them, and nothing was tuned on them."""
+    manifest = weights.read_manifest()
+    entries = {n: e for n, e in manifest.items() if e.get("brush") == n}
+    assert set(entries) == set(SHIPPED) - {"dry_brush"}
     assert len(entries) >= 8
     for name, entry in entries.items():
-        assert entry["fvu"] <= 1.5 * entry["fvu_floor"] + 0.02, name
         settings = brush_files.load_brush(name)
         assert entry["radius_factor"] == settings["radius_factor"]
+        figures = entry["report"]
+        assert figures["seed"] != entry["config"]["seed"]
+        assert figures["num_strokes"] >= 1000
+        assert figures["fvu"] <= 1.5 * figures["fvu_floor"] + 0.02, name
+        assert figures["reality_gap"] <= 2.0, name
+        assert 0.45 < figures["two_sample"] <= 1, name
+
+
+def test_the_weights_are_the_manifest_s_and_small():
     folder = weights._presets()
-    total = sum(path.stat().st_size for path in folder.glob("*.h5"))
-    assert total < 2_000_000
+    files = {path.name: path for path in folder.glob("*.h5")}
+    manifest = weights.read_manifest()
+    assert set(files) == {f"{name}.weights.h5" for name in manifest}
+    for name, entry in manifest.items():
+        assert sha256(files[f"{name}.weights.h5"]) == entry["sha256"], name
+    assert sum(path.stat().st_size for path in files.values()) < 2_000_000
 
 
 @pytest.mark.engine
@@ -204,6 +221,53 @@ def test_training_a_brush(collection, tmp_path, monkeypatch, capsys):
     entry = weights.read_manifest(path.parent)["leaf"]
     assert entry["num_weights"] == generator.count_params()
     assert weights.preset_of_brush(str(path)) == str(path)
+
+
+_TRAIN_BRUSH = """
+import sys, nbpainter
+config = nbpainter.BrushConfig(num_strokes=64, num_test_strokes=16, epochs=30)
+resume = sys.argv[2:] == ["--resume"]
+nbpainter.train_brush(sys.argv[1], "kabura", config, resume, verbose=0)
+"""
+
+
+@pytest.mark.engine
+def test_a_killed_brush_resumes_to_the_same_bits(tmp_path):
+    def train(*arguments):
+        return subprocess.Popen(
+            [sys.executable, "-c", _TRAIN_BRUSH, *arguments]
+        )
+
+    whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
+    process = train(killed)
+    for _ in range(1200):
+        if list(tmp_path.glob("killed/checkpoints/brush_kabura-0000[3-9]*")):
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    assert not (tmp_path / "killed/kabura.weights.h5").exists()
+    assert list(tmp_path.glob("killed/checkpoints/brush_kabura-*"))
+    runs = train(whole), train(killed, "--resume")
+    assert [process.wait(timeout=300) for process in runs] == [0, 0]
+    one, other = (
+        nbpainter.load_pretrained(f"{folder}/kabura.weights.h5").weights
+        for folder in (whole, killed)
+    )
+    for first, second in zip(one, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert not (tmp_path / "killed/checkpoints").exists()
+
+
+@pytest.mark.engine
+def test_draws_of_other_dabs_than_the_brush_s_are_not_kept():
+    generator = nbpainter.load_pretrained("charcoal")
+    episodes = nbpainter.draw_episodes(60, "charcoal", seed=5)
+    fvu = weights.read_manifest()["charcoal"]["fvu"]
+    assert draws_are_right(generator, episodes, fvu)
+    generator.dabs.opacity.assign(0.4 * generator.dabs.opacity)
+    generator.dabs.per_radius.assign(0.3 * generator.dabs.per_radius)
+    assert not draws_are_right(generator, episodes, fvu)
 
 
 def test_a_brush_without_a_preset_is_refused():

@@ -148,6 +148,27 @@ def test_the_manifest_says_what_the_readme_says():
     assert str(entry["num_weights"]) in text
 
 
+def test_the_table_of_brushes_says_what_the_manifest_says():
+    text = (ROOT / "README.md").read_text("utf-8")
+    manifest = nbpainter.weights.read_manifest()
+    path = ROOT / "models" / "report_generator_gan.json"
+    figures = json.loads(path.read_text("utf-8"))
+    num_weights = manifest["generator_gan"]["num_weights"]
+    brushes = {"dry_brush": (num_weights, figures)} | {
+        name: (entry["num_weights"], entry["report"])
+        for name, entry in manifest.items()
+        if entry.get("brush") == name
+    }
+    assert len(brushes) >= 9
+    for name, (num_weights, figures) in brushes.items():
+        told_apart = f"{figures['two_sample']:.1%}".replace("%", " %")
+        cells = [name.replace("_", " "), str(num_weights)]
+        cells += [f"{figures[key]:.3f}" for key in ("fvu", "fvu_floor")]
+        cells += [f"{figures['texture']:.2f}", told_apart]
+        cells += [f"{figures['reality_gap']:.2f} dB"]
+        assert f"| {' | '.join(cells)} |" in text, name
+
+
 def test_the_report_cards_say_what_the_readme_says():
     text = (ROOT / "README.md").read_text("utf-8")
     for name in ("generator_pretrained", "generator_gan"):
