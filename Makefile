@@ -44,7 +44,7 @@ presets: .venv/.installed-test engine
 
 # The real brush: installed where that is allowed, else said what is skipped.
 engine: .venv/.installed-test
-	@$(BIN)/python -c 'import nbpainter.mypaint as m; m.Brush()' 2>/dev/null \
+	@$(BIN)/python -c 'from nbpainter.engine.brush import Brush; Brush()' 2>/dev/null \
 	|| { [ -n "$(APT)" ] && $(SUDO) apt-get update -qq \
 	     && $(SUDO) apt-get install -y -qq libmypaint-1.5-1; } \
 	|| echo 'Without libmypaint, tests of the real brush are skipped. Get it' \

@@ -10,7 +10,8 @@ import numpy as np
 from skimage import data
 
 import nbpainter
-from nbpainter import pictures, plotting
+from nbpainter import images as pictures
+from nbpainter import plotting
 
 FOLDER = pathlib.Path(__file__).parent
 
@@ -26,14 +27,14 @@ def main():
     """Paint, draw, and write `docs/*.jpg` and `docs/*.png`."""
     painting = nbpainter.paint(data.coffee(), num_strokes=1000, size=512)
     photo = nbpainter.load_photo(data.coffee(), 512)
-    pictures.save_picture(
+    pictures.save_image(
         side_by_side(photo, painting.canvas, painting.replay()),
         FOLDER / "painting.jpg",
     )
     face = data.astronaut()[:260, 80:340]
     portrait = nbpainter.paint(face, num_strokes=600, size=256)
     stages = list(portrait.frames(num_frames=9))
-    pictures.save_picture(
+    pictures.save_image(
         side_by_side(stages[1], stages[2], stages[4], stages[8]),
         FOLDER / "stages.jpg",
     )
@@ -52,14 +53,16 @@ def main():
 
 def gallery(num_strokes=400, size=256):
     """Paint one photograph with each brush, and let MyPaint replay it."""
-    brushes = [path.stem for path in nbpainter.brush_files.shipped_brushes()]
+    brushes = [
+        path.stem for path in nbpainter.engine.brush_file.shipped_brushes()
+    ]
     pairs = []
     for brush in brushes:
         painting = nbpainter.paint(
             data.chelsea(),
             num_strokes=num_strokes,
             size=size,
-            generator=nbpainter.weights.preset_of_brush(brush),
+            generator=nbpainter.models.presets.preset_of_brush(brush),
         )
         larger = painting.render(2 * size), painting.replay(2 * size)
         gap = np.ones((12, 2 * size, 3), "float32")

@@ -34,6 +34,9 @@ WINDOW_SIZE = 64
 PRESSURE_SCALE = 0.8
 """Pen pressure of a pressure component of 1."""
 
+STROKE_SECONDS = 10.0
+"""How long the pen takes for a stroke: 100 events of 0.1 s."""
+
 _RAMP = 0.25  # The pressure changes in the first and in the last quarter.
 
 
@@ -108,6 +111,35 @@ def pressure_weights(t):
     fall = np.clip((t - (1 - _RAMP)) / _RAMP, 0, 1) / 2
     end = rise + fall
     return PRESSURE_SCALE * np.stack([1 - end, end], axis=-1)
+
+
+def sampling_matrix(t):
+    """Matrix that samples a stroke's path and pressure.
+
+    All three are linear in the action, so a stroke's samples are one product:
+    `np.tensordot(actions, sampling_matrix(t), axes=1)` has the shape
+    `(..., 3, num_points)`. Steps between samples are the product with
+    `np.diff` of the matrix.
+
+    Args:
+        t: float array `(num_points,)`, places along the stroke in `[0, 1]`.
+
+    Returns:
+        A float64 array `(12, 3, num_points)`: x, y and pen pressure.
+
+    Example:
+
+    >>> action = random_actions(1)[0]
+    >>> x, y, pressure = np.tensordot(action, sampling_matrix([0.5]), axes=1)
+    >>> bool(abs(x[0] - action[ACTION_INDEX["control_x"]]) < 1e-6)
+    True
+    """
+    t = np.asarray(t, "float64")
+    matrix = np.zeros((len(ACTION_NAMES), 3, len(t)))
+    matrix[X_COLUMNS, 0] = curve_weights(t).T
+    matrix[Y_COLUMNS, 1] = curve_weights(t).T
+    matrix[PRESSURE_COLUMNS, 2] = pressure_weights(t).T
+    return matrix
 
 
 def brush_radius(size):

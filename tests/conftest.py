@@ -15,7 +15,7 @@ atexit.register(shutil.rmtree, os.environ["NBPAINTER_CACHE"], True)
 
 
 def pytest_collection_modifyitems(items):
-    if nbpainter.libmypaint.is_available():
+    if nbpainter.engine.libmypaint.is_available():
         return
     skip = pytest.mark.skip(reason="libmypaint is not installed")
     for item in items:

@@ -34,7 +34,9 @@ def test_paint_leaves_what_it_promises(photo, tmp_path, capsys):
     assert cli.main([*arguments, "--out", str(out)]) == 0
     found = {path.name for path in out.iterdir()}
     assert {"painting.png", "painting.gif", "painting.json"} <= found
-    assert ("mypaint.png" in found) == nbpainter.libmypaint.is_available()
+    assert (
+        "mypaint.png" in found
+    ) == nbpainter.engine.libmypaint.is_available()
     assert len(json.loads((out / "painting.json").read_text())["strokes"]) == 3
     with Image.open(out / "painting.png") as image:
         assert image.size == (40, 30)
@@ -133,7 +135,9 @@ def test_draw_then_train(tmp_path, capsys, monkeypatch):
     assert cli.main(["draw", "--strokes", "200", "--out", str(path)]) == 0
     assert len(nbpainter.load_episodes(path)) == 200
     small = nbpainter.GeneratorConfig(epochs=1, num_test_strokes=40)
-    monkeypatch.setattr(nbpainter.training, "GeneratorConfig", lambda: small)
+    monkeypatch.setattr(
+        nbpainter.training.train, "GeneratorConfig", lambda: small
+    )
     out = tmp_path / "trained"
     arguments = ["train", "generator", "--data", str(path), "--out", str(out)]
     assert cli.main(arguments) == 0
@@ -160,7 +164,7 @@ def test_the_second_stage_builds_on_the_first(tmp_path):
     for stage in ("generator", "discriminator"):
         result = _run(tmp_path, "train", stage, "--out", "mine")
         assert result.returncode == 0, result.stderr
-    entries = nbpainter.weights.read_manifest(tmp_path / "mine")
+    entries = nbpainter.models.presets.read_manifest(tmp_path / "mine")
     used = entries["discriminator_pretrained"]["built_on"]
     assert used == {
         "generator_pretrained": entries["generator_pretrained"]["sha256"]

@@ -66,7 +66,7 @@ def measure_palette():
             decibels.append(painting.figures["psnr"])
         columns = nbpainter.actions.COLOR_COLUMNS
         used = {
-            nbpainter.pictures.hex_color(color)
+            nbpainter.images.to_hex(color)
             for color in painting.actions[:, columns]
         }
         assert used <= set(painting.palette)

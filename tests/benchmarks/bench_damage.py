@@ -15,7 +15,7 @@ import tempfile
 
 import nbpainter
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data"))
 import damage
 
 

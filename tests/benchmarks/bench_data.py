@@ -92,7 +92,7 @@ def main():
         started = time.perf_counter()
         for seed, path in enumerate(paths):
             if arguments.all:
-                nbpainter.drawing.write_drawn_episodes(
+                nbpainter.data.drawing.write_drawn_episodes(
                     path, arguments.strokes, seed=seed
                 )
             else:

@@ -19,7 +19,7 @@ import numpy as np
 
 import nbpainter
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data"))
 import damage
 from kaggle_server import KaggleServer
 
@@ -76,7 +76,7 @@ def kill_unpackings(place, episodes, path):
     right = broken = 0
     command = [sys.executable, "-c", UNPACK, path]
     started = time.perf_counter()
-    nbpainter.store.unpack(path, place / "first")
+    nbpainter.data.cache.unpack(path, place / "first")
     seconds = time.perf_counter() - started
     for index in range(RUNS):
         cache = place / f"cache{index}"

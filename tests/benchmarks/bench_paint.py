@@ -29,9 +29,10 @@ def part(name):
     parts[name], started = now - started, now
 
 import nbpainter
-from nbpainter import descent, painting
+from nbpainter.painter import optimizer as descent
+from nbpainter.painter import painting
 part("import")
-model = painting.as_model("generator_gan")
+model = painting.load_generator("generator_gan")
 part("load")
 moving = descent.descent_of(model)
 moving._run.get_concrete_function()
@@ -45,7 +46,7 @@ painted.render()
 part("render")
 painted.save_animation(sys.argv[4] + "/painting.gif", size=min(512, size))
 part("GIF")
-if nbpainter.libmypaint.is_available():
+if nbpainter.engine.libmypaint.is_available():
     painted.replay()
     part("replay")
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -77,9 +78,9 @@ def run_parts(photo, num_strokes, size):
 
 def save(photo, path):
     """Write a photograph for another process."""
-    from nbpainter.pictures import save_picture
+    from nbpainter.images import save_image
 
-    save_picture(np.asarray(photo, "float32"), path)
+    save_image(np.asarray(photo, "float32"), path)
 
 
 def run_command(photo, num_strokes, size):

@@ -42,7 +42,9 @@ def border_ratio(painting, target):
     """Error along borders of the finest windows over that elsewhere."""
     error = np.mean((painting.canvas - target) ** 2, axis=-1)
     side = len(target)
-    cells = nbpainter.windows.plan_levels(len(painting), side, side)[-1][0]
+    cells = nbpainter.painter.windows.plan_levels(len(painting), side, side)[
+        -1
+    ][0]
     place = np.arange(side) % (side / cells)
     near = (place < 2) | (place >= side / cells - 2)
     border = near[:, None] | near
@@ -72,7 +74,7 @@ def measure(names, num_strokes, size, generator):
             )
             seconds = time.perf_counter() - started
             canvas = float(nbpainter.psnr(painting.canvas, target))
-            calm = nbpainter.rendering.lay_strokes(
+            calm = nbpainter.painter.rendering.lay_strokes(
                 painting.blank(), painting.actions, model
             )
             calm = float(nbpainter.psnr(calm, target))

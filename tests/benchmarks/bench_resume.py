@@ -27,7 +27,8 @@ EPOCHS = 6  # In place of the two of the smoke settings.
 NAMES = ("generator_gan", "discriminator_gan")
 PROGRAM = f"""
 import dataclasses, sys
-from nbpainter import cli, config, training
+from nbpainter import cli, config
+from nbpainter.training import train as training
 small = dataclasses.replace(config.GANConfig(), epochs={EPOCHS})
 training.GANConfig = lambda: small
 sys.exit(cli.main(sys.argv[1:]))

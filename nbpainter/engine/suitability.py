@@ -1,0 +1,243 @@
+"""A choice of brushes: which of them fit the one-colour stroke.
+
+A painting here is a list of strokes, each of one colour and with an opacity
+that depends on the stroke alone. Whether a brush draws such strokes is found
+by drawing with it, not by reading its settings.
+"""
+
+import functools
+import json
+
+import numpy as np
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    WINDOW_SIZE,
+    X_COLUMNS,
+    Y_COLUMNS,
+    brush_radius,
+    curve_weights,
+    random_actions,
+)
+from nbpainter.engine.brush import Brush, draw_strokes
+from nbpainter.engine.brush_file import (
+    installed_brushes,
+    load_brush,
+    shipped_brushes,
+)
+from nbpainter.engine.libmypaint import Surface
+from nbpainter.errors import EngineError
+
+_NUM_STROKES = 32
+_SEED = 17
+_REACH = 6.0  # Radii from the curve, beyond which there should be no paint.
+_BESIDE = 0.3  # Radii; the mean of paint that is moved at random is on it.
+_CURVE = curve_weights(np.linspace(0, 1, 65)).T
+
+
+def choose_brush(brush):
+    """Read a brush, measure its width, and refuse what does not fit.
+
+    Args:
+        brush: str, path or dict, see `nbpainter.engine.brush_file.load_brush`.
+
+    Returns:
+        A dict, the brush file's JSON with its `radius_factor`.
+
+    Raises:
+        EngineError: if there is no such brush, or it does not draw strokes
+            of one colour; says why.
+    """
+    settings = load_brush(brush)
+    if settings.get("radius_factor") is not None:
+        return settings  # It has been judged.
+    name = brush if isinstance(brush, str) else "of this file"
+    problem, settings = _judge(json.dumps(settings))
+    if problem:
+        raise EngineError(
+            f"The brush {name} does not fit strokes of one colour: {problem}."
+        )
+    return settings
+
+
+@functools.lru_cache(maxsize=16)
+def _judge(text):
+    settings = json.loads(text)
+    factor = Brush(settings).radius_factor
+    settings["radius_factor"] = factor
+    return find_problem(settings), settings
+
+
+def find_problem(settings):
+    """Draw with a brush and say why it does not fit, if it does not.
+
+    Args:
+        settings: dict, see `load_brush`.
+
+    Returns:
+        A str such as `"it smudges what is there already"`, or `None`.
+    """
+    actions = random_actions(_NUM_STROKES, _SEED)
+    actions[:, PRESSURE_COLUMNS] = 0.3 + 0.7 * actions[:, PRESSURE_COLUMNS]
+    # What smudges carries a colour on from the stroke before: let it be this.
+    actions[:, COLOR_COLUMNS] = 0.2, 0.5, 0.8
+    clear = _draw_over(settings, actions, None)
+    opacity = clear[..., 3]
+    energy = np.mean(opacity**2, axis=(1, 2))
+    if np.mean(energy > 1e-5) < 0.9:
+        return "it draws next to nothing on an empty canvas"
+    color = actions[:, None, None, COLOR_COLUMNS]
+    paint = clear[..., :3]
+    # The engine's colours are exact to a step of 8 bits.
+    if _far_off(paint - color * opacity[..., None]) > 0.02:
+        return "it changes its colour"
+    ground = _ground()
+    over = _draw_over(settings, actions, ground)
+    # A brush that smudges may hold nothing yet, and smear that.
+    if np.mean(over[_NUM_STROKES // 2 :, ..., 3] < 0.95) > 1e-3:
+        return "it erases what is there already"
+    expected = paint + (1 - opacity[..., None]) * ground
+    if _far_off(over[..., :3] - expected) > 0.03:
+        return "it smudges, or mixes with, what is there already"
+    draws = [
+        draw_strokes(actions, brush=settings, seed=seed)[..., 3]
+        for seed in (1, 1, 2)
+    ]
+    if not np.array_equal(draws[0], draws[1]):
+        return "it never draws the same stroke twice"
+    floor = np.mean((draws[0] - draws[2]) ** 2) / 2 / np.mean(draws[0] ** 2)
+    if floor > 0.35:
+        return "its strokes are more chance than anything else"
+    if (
+        _paint_outside(actions, draws[0]) > 0.1
+        or _paint_beside(settings) > _BESIDE
+    ):
+        return "its paint lies beside the pen's path"
+    small, large = (_covered(settings, size) for size in (0.2, 0.8))
+    if large < 1.5 * small:
+        return "it is as thin with a large radius as with a small one"
+    return None
+
+
+def _far_off(difference):
+    """The error that one in a thousand of the painted pixels exceeds."""
+    error = np.abs(difference).max(axis=-1)
+    painted = error[error > 1e-4]
+    return float(np.quantile(painted, 0.999)) if painted.size > 10 else 0.0
+
+
+def _ground():
+    """Four squares of strong colours, opaque."""
+    ground = np.empty((WINDOW_SIZE, WINDOW_SIZE, 3), "float32")
+    half = WINDOW_SIZE // 2
+    ground[:half, :half], ground[:half, half:] = (0.9, 0.1, 0.1), (0, 0.7, 0.2)
+    ground[half:, :half], ground[half:, half:] = (0.1, 0.2, 0.9), (1, 1, 0.8)
+    return ground
+
+
+def _draw_over(settings, actions, ground):
+    """Draw each stroke on nothing or on a ground, premultiplied RGBA."""
+    # With room around: what smudges should not smear what is no canvas.
+    side = WINDOW_SIZE
+    surface = Surface(3 * side, 3 * side)
+    pen = Brush(settings, _SEED)
+    actions = actions.astype("float64")
+    actions[:, X_COLUMNS + Y_COLUMNS] += 1
+    drawn = []
+    for action in actions:
+        surface.clear()
+        if ground is not None:
+            surface.fill(np.pad(ground, ((side,) * 2,) * 2 + ((0, 0),), "edge"))
+        pen.draw(surface, action, travel_seconds=1.0)
+        drawn.append(surface.pixels()[side : 2 * side, side : 2 * side])
+    return np.stack(drawn)
+
+
+def _distances(action):
+    """Of each pixel from the curve in radii, `(64, 64)`; a pixel less."""
+    pixels = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE
+    x, y = (action[part] @ _CURVE for part in (X_COLUMNS, Y_COLUMNS))
+    away = np.hypot(pixels[None, :, None] - x, pixels[:, None, None] - y).min(
+        axis=-1
+    )
+    radius = brush_radius(action[ACTION_INDEX["size"]])
+    return (away - 1 / WINDOW_SIZE) / radius
+
+
+def _paint_outside(actions, opacity):
+    """Share of the paint that lies far from its curve."""
+    away = np.stack([_distances(action) for action in actions])
+    return opacity[away > _REACH].sum() / opacity.sum()
+
+
+def _paint_beside(settings):
+    """How far from a straight path the middle of its paint lies, in radii.
+
+    Of eight directions, the farthest: one offset may be to a side of the
+    path, another to a side of the canvas.
+    """
+    size, repeats = 0.5, 6
+    angles = np.repeat(np.arange(8) * np.pi / 4, repeats)
+    ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
+    for index, columns in enumerate((X_COLUMNS, Y_COLUMNS)):
+        actions[:, columns] += 0.2 * ahead[:, index, None] * [-1, 0, 1]
+    actions[:, ACTION_INDEX["size"]] = size
+    opacity = draw_strokes(actions, brush=settings)[..., 3]
+    middle = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE - 0.5
+    aside = (
+        ahead[:, :1, None] * middle[:, None]
+        - ahead[:, 1:, None] * middle[None, :]
+    )
+    opacity, aside = (values.reshape(8, -1) for values in (opacity, aside))
+    mean = np.sum(opacity * aside, axis=1) / np.sum(opacity + 1e-9, axis=1)
+    return float(np.abs(mean).max()) / brush_radius(size)
+
+
+def measure_reach(actions, opacity):
+    """Measure how far from the curve a brush's last visible paint lies.
+
+    Args:
+        actions: float array `(n, 12)`.
+        opacity: float array `(n, 64, 64)`, of their strokes.
+
+    Returns:
+        A float, radii, at least 1: of all but one in a hundred strokes.
+    """
+    reaches = [
+        np.max(_distances(action), initial=0.0, where=stroke > 2 / 255)
+        for action, stroke in zip(actions, opacity)
+    ]
+    return max(1.0, round(float(np.quantile(reaches, 0.99)), 1))
+
+
+def _covered(settings, size):
+    """Pixels with paint of some strokes with a brush of that size."""
+    actions = random_actions(12, _SEED)
+    actions[:, ACTION_INDEX["size"]] = size
+    return np.sum(draw_strokes(actions, brush=settings)[..., 3] > 0.02)
+
+
+def list_brushes(word=""):
+    """Judge every brush that is found, about one a second.
+
+    Args:
+        word: str, to take only brushes with this in their name.
+
+    Yields:
+        Dicts: `name`; `brush`, for `choose_brush`; `problem`, `None` where
+        it fits, else a str; and `settings`, `None` if it cannot be read.
+    """
+    places = {path.stem: path for path in shipped_brushes()}
+    for name, path in (places | installed_brushes()).items():
+        if word not in name:
+            continue
+        row = {"name": name, "brush": path, "settings": None}
+        try:
+            problem, row["settings"] = _judge(json.dumps(load_brush(path)))
+            row["problem"] = problem
+        except EngineError as error:
+            row["problem"] = str(error)
+        yield row

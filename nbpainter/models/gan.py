@@ -1,0 +1,252 @@
+"""The adversarial game: a generator with a noise input against its judge."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nbpainter.actions import COLOR_COLUMNS
+from nbpainter.errors import DataError
+from nbpainter.models.generators import build_generator
+
+_POOL = 8  # Pixels: spatter averages out, shape and ink remain.
+
+
+def round_like_files(actions, strokes):
+    """Give generated strokes the 8 bits of a file, so that none betrays them.
+
+    A file holds a stroke on white, each channel rounded to 1/255, and
+    `to_rgba` recovers the opacity from it. The gradient passes unchanged.
+
+    Args:
+        actions: float tensor `(batch, 12)`.
+        strokes: float tensor `(batch, height, width, 4)`, RGBA.
+
+    Returns:
+        A float tensor `(batch, height, width, 4)`, RGBA.
+    """
+    strokes = ops.convert_to_tensor(strokes)
+    ink = 1 - ops.take(actions, COLOR_COLUMNS, axis=-1)  # (batch, 3)
+    ink = ink[:, None, None, :]
+    opacity = strokes[..., 3:]
+    darkness = ops.round(255 * opacity * ink) / 255
+    power = ops.sum(ink**2, axis=-1, keepdims=True)
+    rounded = ops.sum(darkness * ink, axis=-1, keepdims=True)
+    rounded = ops.clip(rounded / ops.maximum(power, 1e-3), 0, 1)
+    rounded = ops.where(power > 1e-3, rounded, 0.0)
+    rounded = opacity + ops.stop_gradient(rounded - opacity)
+    return ops.concatenate([strokes[..., :3], rounded], axis=-1)
+
+
+class GAN(keras.Model):
+    """Generator against discriminator, each with an optimizer of its own.
+
+    Both losses are cross-entropies of logits, the generator's the
+    non-saturating one. Real and generated strokes pass the discriminator in
+    one batch, which its normalisation needs. Only the generator's noise input
+    learns: the calm stroke is the mean already, and no game betters a mean.
+
+    The *anchor* keeps shape and ink. Two draws of one action, averaged over
+    squares of 8 pixels, are compared with the real stroke; the product of
+    their two errors is, on average, the squared error of their mean, so
+    spatter is not punished.
+
+    Args:
+        generator: a model of `build_generator` with `num_dabs`.
+        discriminator: a model of `build_discriminator`.
+        anchor: float, weight of the anchor in the generator's loss.
+            Default 10.
+        seed: int, of the noise. Default 0.
+
+    Raises:
+        DataError: for a generator without a noise input.
+
+    Reference:
+
+    - [Goodfellow et al., 2014](https://arxiv.org/abs/1406.2661).
+    """
+
+    def __init__(self, generator, discriminator, anchor=10.0, seed=0):
+        super().__init__(name="gan")
+        if generator.noise_shape is None:
+            raise DataError(
+                f"{generator.name!r} has no noise input to train: build it "
+                "with `num_dabs=1536`."
+            )
+        self.generator, self.discriminator = generator, discriminator
+        self.anchor = anchor
+        self.random = keras.random.SeedGenerator(seed)
+        names = ("d_loss", "g_loss", "anchor", "accuracy")
+        self.trackers = {name: keras.metrics.Mean(name) for name in names}
+        self.built = True
+
+    def call(self, actions, training=False):
+        """Draw each action once at random, with the 8 bits of a file.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            training: bool, makes no difference.
+
+        Returns:
+            A float tensor `(batch, 64, 64, 4)`, RGBA.
+        """
+        shape = (ops.shape(actions)[0], *self.generator.noise_shape)
+        noise = keras.random.normal(shape, seed=self.random)
+        return round_like_files(actions, self.generator(actions, noise=noise))
+
+    def compile(self, g_optimizer, d_optimizer):
+        """Give each network its optimizer.
+
+        Args:
+            g_optimizer: `keras.Optimizer` of the generator's noise input.
+                With `use_ema=True`, `fit` leaves it the mean of its weights.
+            d_optimizer: `keras.Optimizer` of the discriminator.
+        """
+        super().compile(optimizer=None)
+        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        g_optimizer.build(self.generator.dabs.trainable_variables)
+        d_optimizer.build(self.discriminator.trainable_variables)
+
+    @property
+    def metrics(self):
+        """What is averaged over an epoch."""
+        return list(self.trackers.values())
+
+    @property
+    def state(self):
+        """Every variable that a training changes, for a checkpoint."""
+        return [
+            *self.generator.variables,
+            *self.discriminator.variables,
+            self.random.state,
+            *self.g_optimizer.variables,
+            *self.d_optimizer.variables,
+        ]
+
+    def d_loss(self, real_logits, fake_logits):
+        """Cross-entropy of both kinds: 2 ln 2 for a judge that knows nothing.
+
+        Args:
+            real_logits: float tensor `(batch,)`.
+            fake_logits: float tensor `(batch,)`.
+
+        Returns:
+            A float tensor of no dimension.
+        """
+        return ops.mean(ops.softplus(-real_logits)) + ops.mean(
+            ops.softplus(fake_logits)
+        )
+
+    def g_loss(self, fake_logits):
+        """Cross-entropy of generated strokes that ought to pass for real.
+
+        Args:
+            fake_logits: float tensor `(batch,)`.
+
+        Returns:
+            A float tensor of no dimension: ln 2 at a logit of 0.
+        """
+        return ops.mean(ops.softplus(-fake_logits))
+
+    def anchor_loss(self, real, fake, other):
+        """Squared error of the mean draw, unbiased, at 8 pixels.
+
+        Args:
+            real: float tensor `(batch, height, width, 4)`, RGBA.
+            fake: a draw of the same actions, same shape.
+            other: another draw of them, same shape.
+
+        Returns:
+            A float tensor of no dimension.
+        """
+        errors = [
+            ops.average_pool((draw - real)[..., 3:], _POOL)
+            for draw in (fake, other)
+        ]
+        return ops.mean(errors[0] * errors[1])
+
+    def train_step(self, data):
+        """One step of each network on `(actions, real_strokes)`."""
+        actions, real = data
+        batch = ops.shape(real)[0]
+        few = batch // 4  # Enough for the anchor.
+        g_variables = self.generator.dabs.trainable_variables
+        d_variables = self.discriminator.trainable_variables
+        calm = self.generator(actions)
+        with tf.GradientTape(persistent=True) as tape:
+            fake = self(actions)
+            logits = self.discriminator(
+                [ops.concatenate([real, fake]), ops.concatenate([calm, calm])],
+                training=True,
+            )[:, 0]
+            real_logits, fake_logits = logits[:batch], logits[batch:]
+            d_loss = self.d_loss(real_logits, fake_logits)
+            g_loss = self.g_loss(fake_logits)
+            anchor = self.anchor_loss(
+                real[:few], fake[:few], self(actions[:few])
+            )
+            total = g_loss + self.anchor * anchor
+        self.d_optimizer.apply(tape.gradient(d_loss, d_variables), d_variables)
+        self.g_optimizer.apply(tape.gradient(total, g_variables), g_variables)
+        right = ops.concatenate([real_logits > 0, fake_logits <= 0])
+        values = d_loss, g_loss, anchor, ops.mean(ops.cast(right, "float32"))
+        for tracker, value in zip(self.trackers.values(), values):
+            tracker.update_state(value)
+        return {name: t.result() for name, t in self.trackers.items()}
+
+    def fit(self, *arguments, **settings):
+        """Train as `keras.Model.fit`, then settle on the mean of weights."""
+        history = super().fit(*arguments, **settings)
+        if self.g_optimizer.use_ema:
+            self.g_optimizer.finalize_variable_values(
+                self.generator.dabs.trainable_variables
+            )
+        return history
+
+
+def compile_gan(gan, config):
+    """Give a GAN the two optimizers of the shipped weights.
+
+    The generator's learning rate rises while the discriminator gets to know
+    spattered strokes, and both fall after that. The generator settles on the
+    running mean of its weights.
+
+    Args:
+        gan: `GAN`.
+        config: `GANConfig`.
+    """
+    num_steps = config.epochs * config.steps_per_epoch
+    schedule = keras.optimizers.schedules.CosineDecay
+    warm_up = min(config.warm_up_steps, num_steps - 1)
+    moments = {"beta_1": 0.5, "beta_2": 0.99}
+    gan.compile(
+        g_optimizer=keras.optimizers.Adam(
+            schedule(
+                0.0,
+                num_steps - warm_up,
+                alpha=0.02,
+                warmup_target=config.g_learning_rate,
+                warmup_steps=warm_up,
+            ),
+            use_ema=True,
+            **moments,
+        ),
+        d_optimizer=keras.optimizers.Adam(
+            schedule(config.d_learning_rate, num_steps, alpha=0.4), **moments
+        ),
+    )
+
+
+def add_noise_input(generator, num_dabs):
+    """Give a generator's calm stroke a noise input that is not trained yet.
+
+    Args:
+        generator: a model of `build_generator` with its default arguments.
+        num_dabs: int, dabs of a random draw, at most.
+
+    Returns:
+        A new `keras.Model` of `build_generator` with the same calm stroke.
+    """
+    noisy = build_generator(num_dabs=num_dabs)
+    for new, old in zip(noisy.weights, generator.weights):
+        new.assign(old)
+    return noisy

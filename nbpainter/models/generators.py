@@ -1,0 +1,480 @@
+"""The networks: stroke generators and the discriminator.
+
+A generator turns actions into RGBA strokes. Two are here: ours, which is told
+the geometry and learns only the brush, and the course's, which has to learn
+geometry from pixels.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    WINDOW_SIZE,
+    check_actions,
+)
+from nbpainter.errors import DataError, check_count, check_size
+from nbpainter.losses import FVU, opacity_loss
+from nbpainter.models.brush_dabs import BrushDabs
+from nbpainter.models.brush_field import BrushField
+from nbpainter.models.brush_start import (
+    generator_arguments,
+    start_from_settings,
+)
+from nbpainter.models.dabs import NOISE_CHANNELS, DabField
+from nbpainter.models.stroke_field import StrokeField
+
+_BATCH = 64
+_LOG_FLOOR = 1e-3  # Densities below do not show in an opacity of 8 bits.
+# The same where paint ends at an edge; and what keeps opacities from 0 and 1.
+_FAINT = 1e-4
+
+
+class StrokeGenerator(keras.Model):
+    """What generators share: opacity is computed, colour is the action's.
+
+    Attributes:
+        noise_shape: `(num_dabs, 3)`, the shape of a stroke's noise, or `None`
+            for a generator that draws only calm strokes.
+        brush: str or dict, the brush that it has learned, see
+            `nbpainter.engine.brush_file.load_brush`.
+        reach: two floats, radii from the curve to where its last visible
+            paint lies: at no pressure, and what a pressure of 1 adds.
+    """
+
+    # Of the dry brush: less than half a step of 8 bits is measured beyond
+    # 1.2 radii at no pressure, 4.0 at full.
+    reach = (1.5, 3.0)
+    noise_shape = None
+    brush = "dry_brush"
+
+    def opacity(self, actions, size=WINDOW_SIZE, noise=None):
+        """Compute the opacity of strokes.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            size: int, side of the pictures in pixels. Default 64.
+            noise: float tensor `(batch, *noise_shape)`, standard normal, for
+                one random draw. Default: the calm stroke, the mean of all.
+
+        Returns:
+            A float tensor `(batch, size, size)` in `[0, 1]`.
+        """
+        raise NotImplementedError
+
+    def sketch(self, actions, size, nodes):
+        """Compute the calm stroke quickly and roughly, to optimise it.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            size: int tensor of no dimension, side in pixels.
+            nodes: see `curve_nodes`.
+
+        Returns:
+            A float tensor `(batch, size * size)`, logits of the opacity.
+        """
+        opacity = tf.clip_by_value(self.opacity(actions), _FAINT, 1 - _FAINT)
+        opacity = tf.image.resize(
+            opacity[..., None], [size, size], antialias=True
+        )
+        opacity = tf.reshape(opacity, [tf.shape(actions)[0], size * size])
+        return tf.math.log(opacity) - tf.math.log(1 - opacity)
+
+    def call(self, actions, size=WINDOW_SIZE, noise=None):
+        """Draw strokes.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            size: int, side of the pictures in pixels. Default 64.
+            noise: see `opacity`.
+
+        Returns:
+            A float tensor `(batch, size, size, 4)`: RGBA in `[0, 1]`,
+            straight alpha.
+        """
+        opacity = self.opacity(actions, size, noise)[..., None]
+        color = ops.take(actions, COLOR_COLUMNS, axis=-1)[:, None, None, :]
+        color = color * ops.ones_like(opacity)
+        return ops.concatenate([color, opacity], axis=-1)
+
+
+class FieldGenerator(StrokeGenerator):
+    """A stroke field and a small network of the single pixel, or dabs.
+
+    The calm stroke: the network sees only the field's maps at its own pixel
+    (its layers are 1x1), so it draws at any size. A random draw: dabs. See
+    `build_generator`.
+    """
+
+    def __init__(self, field, hidden_units, dabs, num_dabs):
+        super().__init__(name="generator")
+        self.field = field
+        self.hidden = [layers.Dense(n, "relu") for n in hidden_units]
+        self.logit = layers.Dense(1)
+        if num_dabs:
+            self.dabs = dabs
+            self.noise_shape = (num_dabs, NOISE_CHANNELS)
+
+    def build(self, input_shape):
+        self.field.build(input_shape)
+        channels = self._num_features()
+        for layer in [*self.hidden, self.logit]:
+            layer.build((None, channels))
+            channels = layer.units
+        if self.noise_shape:
+            self.dabs.build(input_shape)
+        self.built = True
+
+    def opacity(self, actions, size=WINDOW_SIZE, noise=None):
+        if noise is not None:
+            return 1 - ops.exp(-self.dabs(actions, noise, size=size))
+        return ops.sigmoid(self._logit(self._features(actions, size)))
+
+    def _logit(self, features):
+        for layer in self.hidden:
+            features = layer(features)
+        return self.logit(features)[..., 0]
+
+    def _num_features(self):
+        return self.field.num_maps
+
+    def _features(self, actions, size):
+        return ops.log(self.field(actions, size=size) + _LOG_FLOOR)
+
+    def sketch(self, actions, size, nodes):
+        maps = self.field.sketch(actions, size, nodes)
+        # Features first: long rows are quicker to multiply with than short.
+        features = tf.reshape(
+            tf.math.log(maps + _LOG_FLOOR), [self.field.num_maps, -1]
+        )
+        for layer in [*self.hidden, self.logit]:
+            features = tf.matmul(layer.kernel, features, transpose_a=True)
+            features += layer.bias[:, None]
+            if layer is not self.logit:
+                features = tf.nn.relu(features)
+        return tf.reshape(features, [tf.shape(actions)[0], size * size])
+
+
+class BrushGenerator(FieldGenerator):
+    """A generator for any brush. See `build_brush_generator`.
+
+    Of the network's two outputs, one says how opaque the paint is, the other
+    how far inside of its edge a pixel lies. An edge is as wide as some part
+    of the radius, but never thinner than a pixel.
+    """
+
+    def __init__(self, field, hidden_units, dabs, num_dabs):
+        super().__init__(field, hidden_units, dabs, num_dabs)
+        self.logit = layers.Dense(2)
+
+    def build(self, input_shape):
+        self.log_softness = self.add_weight(
+            shape=(), initializer="zeros", name="log_softness"
+        )
+        self.log_softness.assign(-1.0)
+        super().build(input_shape)
+
+    def _num_features(self):
+        return self.field.num_maps + 1
+
+    def _logit(self, features):
+        pixel = features[..., -1]
+        for layer in self.hidden:
+            features = layer(features)
+        inside, opaque = ops.unstack(self.logit(features), axis=-1)
+        inside = inside / (pixel + ops.exp(self.log_softness))
+        # The logit of sigmoid(inside) * sigmoid(opaque).
+        return -ops.logsumexp(
+            ops.stack([-inside, -opaque, -inside - opaque]), axis=0
+        )
+
+    def train_step(self, data):
+        """One step on a quarter of the pixels, each time another one.
+
+        The network sees single pixels, so any of them are as good; and
+        neighbours have little to add.
+        """
+        actions, real = data[:2]
+        part = self.optimizer.iterations % 4
+        loss, real, fake, gradients = self._learn(actions, real, part)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        return self.compute_metrics(actions, real, fake)
+
+    # Keras compiles nothing where operations are made deterministic; XLA's
+    # are so on the CPU, and take half the time.
+    @tf.function(jit_compile=True)
+    def _learn(self, actions, real, part):
+        row, column = part // 2, part % 2
+        size = WINDOW_SIZE
+        real = ops.reshape(real, (-1, size // 2, 2, size // 2, 2, 4))
+        real = ops.take(ops.take(real, row, axis=2), column, axis=3)
+        even = ops.arange(0, size, 2, dtype="float32") + 0.5
+        places = [(even + ops.cast(z, "float32")) / size for z in (column, row)]
+        with tf.GradientTape() as tape:
+            logit = self._logit(self._features(actions, size, places))
+            opacity = ops.sigmoid(logit)[..., None]
+            fake = ops.concatenate([real[..., :3], opacity], axis=-1)
+            loss = ops.mean(self.loss(real, fake))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        return loss, real, fake, gradients
+
+    def _features(self, actions, size, places=None):
+        field = self.field(actions, size=size, places=places)
+        maps = ops.log(field + _FAINT) / 3 + 1
+        # A hard edge is a pixel wide, however large the brush.
+        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
+        pixel = ops.minimum(1 / (radius * size), 1)[:, None, None, None]
+        return ops.concatenate(
+            [maps, pixel * ops.ones_like(maps[..., :1])], axis=-1
+        )
+
+    def sketch(self, actions, size, nodes):
+        features = self._features(actions, tf.cast(size, "float32"))
+        return tf.reshape(self._logit(features), [-1, size * size])
+
+
+class FullyConnectedGenerator(StrokeGenerator):
+    """The course's network. See `build_fc_generator`."""
+
+    def __init__(self, num_features, width):
+        super().__init__(name="fc_generator")
+        stages = [layers.Dense(num_features), layers.Reshape((1, 1, -1))]
+        for stage in range(4):
+            stages += [
+                layers.Conv2DTranspose(
+                    width >> stage,
+                    4,
+                    strides=2 if stage else 1,
+                    padding="same" if stage else "valid",
+                    activation="relu",
+                    use_bias=False,
+                ),
+                layers.BatchNormalization(),
+            ]
+        stages += [
+            layers.Conv2DTranspose(
+                width >> 3, 3, padding="same", activation="relu", use_bias=False
+            ),
+            layers.BatchNormalization(),
+            layers.Conv2DTranspose(
+                1, 4, strides=2, padding="same", use_bias=False
+            ),
+        ]
+        self.network = keras.Sequential(stages)
+
+    def build(self, input_shape):
+        self.network.build(input_shape)
+        self.built = True
+
+    def opacity(self, actions, size=WINDOW_SIZE, noise=None):
+        opacity = ops.sigmoid(self.network(actions))
+        if size != WINDOW_SIZE:
+            opacity = ops.image.resize(opacity, (size, size), antialias=True)
+        return opacity[..., 0]
+
+
+def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
+    """Build the stroke generator: geometry given, brush learned.
+
+    Args:
+        num_points: int, points of the curve in the stroke field. Default 96.
+        num_maps: int, maps of the stroke field. Default 3.
+        hidden_units: sequence of ints, widths of the 1x1 layers.
+        num_dabs: int, dabs of a random draw, at most; 1,536 are enough for
+            every texture. Default 0: no noise input, only calm strokes.
+
+    Returns:
+        A `keras.Model` from actions `(batch, 12)` to RGBA strokes
+        `(batch, 64, 64, 4)`; call it with `size=` for other sizes and with
+        `noise=` for a random draw. Its defaults have 125 weights; the noise
+        input has 8 more.
+
+    Example:
+
+    >>> build_generator().count_params()
+    125
+    """
+    field = StrokeField(num_points, num_maps)
+    generator = FieldGenerator(field, hidden_units, DabField(), num_dabs)
+    generator.build((None, len(ACTION_NAMES)))
+    return generator
+
+
+def build_brush_generator(
+    num_points=96,
+    num_maps=3,
+    num_nib=1,
+    nib_follows=False,
+    hidden_units=(16, 16),
+    num_dabs=0,
+    reach=6.0,
+):
+    """Build a stroke generator for any MyPaint brush.
+
+    As `build_generator`, on a field that has curves of the pressure where
+    that has numbers, and can have a broad nib and a path that lags behind.
+    The 1x1 layers also see how large a pixel is in radii.
+
+    Args:
+        num_points: int, see `BrushField`.
+        num_maps: int, see `BrushField`.
+        num_nib: int, see `BrushField`.
+        nib_follows: bool, see `BrushField`.
+        hidden_units: sequence of ints, widths of the 1x1 layers.
+        num_dabs: int, see `build_generator`. The dabs are `BrushDabs`, for
+            brushes with a round nib.
+        reach: float, radii from the curve to the last visible paint.
+
+    Returns:
+        A `keras.Model` as `build_generator` returns it. Its defaults have
+        449 weights.
+
+    Example:
+
+    >>> build_brush_generator().count_params()
+    449
+    """
+    field = BrushField(num_points, num_maps, num_nib, nib_follows)
+    generator = BrushGenerator(field, hidden_units, BrushDabs(), num_dabs)
+    generator.reach = (reach, 0.0)
+    generator.build((None, len(ACTION_NAMES)))
+    return generator
+
+
+def build_fc_generator(num_features=4096, width=512):
+    """Build the course's generator: one dense layer, then a CNN.
+
+    It has to learn from pixels where a stroke lies. Its output is the
+    opacity alone (the course's: RGB), so colour is as exact as in
+    `build_generator`; other sizes than 64 are its 64 pixels, resized.
+
+    Args:
+        num_features: int, units of the dense layer. The course's: 4096.
+        width: int, channels of the first transposed convolution, halved by
+            each of the next three. The course's: 512.
+
+    Returns:
+        A `keras.Model` from actions `(batch, 12)` to RGBA strokes
+        `(batch, 64, 64, 4)`. Its defaults have 36.4 million weights.
+
+    Example:
+
+    >>> build_fc_generator().count_params()
+    36402176
+    """
+    generator = FullyConnectedGenerator(num_features, width)
+    generator.build((None, len(ACTION_NAMES)))
+    return generator
+
+
+def render_strokes(generator, actions, size=WINDOW_SIZE, seed=None):
+    """Draw strokes with a generator, each on its own.
+
+    Args:
+        generator: a model of `build_generator` or `load_pretrained`.
+        actions: float array `(n, 12)` in `[0, 1]`.
+        size: int, side of the pictures in pixels. Default 64.
+        seed: `None` for the calm stroke, the mean over chance. An int for
+            one random draw, which takes a generator with a noise input; the
+            same seed draws the same strokes, at every size.
+
+    Returns:
+        A float32 array `(n, size, size, 4)`: RGBA in `[0, 1]`, straight
+        alpha.
+
+    Raises:
+        DataError: for actions of another shape or out of range, a bad size,
+            or a seed for a generator without a noise input.
+
+    Example:
+
+    >>> from nbpainter.models.generators import build_generator
+    >>> strokes = render_strokes(build_generator(), np.full((2, 12), 0.5))
+    >>> strokes.shape
+    (2, 64, 64, 4)
+    """
+    actions = check_actions(actions)
+    size = check_size(size)
+    if seed is not None:
+        seed = check_count("seed", seed, 0, 2**32 - 1)
+        if generator.noise_shape is None:
+            raise DataError(
+                f"{generator.name!r} has no noise input and draws only calm "
+                f"strokes: leave out `seed`. Received: seed={seed!r}."
+            )
+    # Dabs take memory for every pixel that they cover.
+    at_once = max(1, min(_BATCH, _BATCH * WINDOW_SIZE**2 // size**2))
+    strokes = []
+    for start in range(0, len(actions), at_once):
+        batch = actions[start : start + at_once]
+        noise = None
+        if seed is not None:
+            which = range(start, start + len(batch))
+            noise = np.stack([stroke_noise(generator, seed, k) for k in which])
+        drawn = generator(batch, size=size, noise=noise)
+        strokes.append(keras.ops.convert_to_numpy(drawn))
+    return np.concatenate(strokes)
+
+
+def stroke_noise(generator, seed, stroke):
+    """The noise of the stroke of that number in a draw of that seed."""
+    random = np.random.default_rng([seed, stroke])
+    return random.standard_normal(generator.noise_shape, "float32")
+
+
+def compile_generator(generator, config, num_strokes):
+    """Prepare a generator for `fit` on `StrokeBatches`.
+
+    Args:
+        generator: a model of `build_generator` or `build_fc_generator`.
+        config: `GeneratorConfig`.
+        num_strokes: int, strokes of an epoch; sets the learning rate's
+            decay.
+    """
+    num_steps = max(1, num_strokes // config.batch_size) * config.epochs
+    learning_rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, num_steps
+    )
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build(generator.trainable_variables)
+    generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
+
+
+def compile_brush_generator(generator, config, num_strokes):
+    """Prepare a generator of a brush for `fit` on `StrokeBatches`.
+
+    Args:
+        generator: a model of `build_brush_generator`.
+        config: `BrushConfig`.
+        num_strokes: int, strokes of an epoch; sets the learning rate's
+            decay.
+    """
+    num_steps = max(1, num_strokes // config.batch_size) * config.epochs
+    optimizer = keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(config.learning_rate, num_steps),
+        clipnorm=1.0,
+    )
+    optimizer.build(generator.trainable_variables)
+    generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
+
+
+def start_brush_generator(settings):
+    """Build a generator for a brush, with the numbers of the brush's file.
+
+    Args:
+        settings: dict, see `choose_brush`.
+
+    Returns:
+        A `keras.Model` of `build_brush_generator`, not trained yet.
+    """
+    generator = build_brush_generator(**generator_arguments(settings))
+    start_from_settings(generator, settings)
+    generator.brush = settings
+    return generator

@@ -1,0 +1,288 @@
+"""Trained networks: found by name, rebuilt from the manifest, checked.
+
+A folder of weights holds `manifest.json`: for each name the file, its
+SHA-256, the function that builds the network with its arguments, and the
+facts of the training. Only numbers are loaded, never code.
+"""
+
+import functools
+import importlib.metadata
+import json
+import pathlib
+import platform
+
+from nbpainter.engine.brush_file import load_brush
+from nbpainter.errors import DataError
+from nbpainter.files import make_folder, sha256, written_whole
+from nbpainter.models.discriminator import build_discriminator
+from nbpainter.models.generators import (
+    build_brush_generator,
+    build_fc_generator,
+    build_generator,
+)
+
+_BUILDERS = {
+    build.__name__: build
+    for build in (
+        build_brush_generator,
+        build_discriminator,
+        build_fc_generator,
+        build_generator,
+    )
+}
+_SUFFIX = ".weights.h5"
+
+
+def _presets():
+    """The folder of the shipped weights, in a wheel or in a checkout."""
+    package = pathlib.Path(__file__).parents[1]
+    inside = package / "pretrained"
+    return inside if inside.is_dir() else package.parent / "models"
+
+
+def find_weights(name, folder):
+    """Find weights in a folder of one's own, else among the shipped.
+
+    Args:
+        name: str, such as `"generator_pretrained"`.
+        folder: str or path.
+
+    Returns:
+        A `pathlib.Path` for `load_pretrained`.
+
+    Raises:
+        DataError: if they are in neither.
+    """
+    for place in (pathlib.Path(folder), _presets()):
+        path = place / (name + _SUFFIX)
+        if path.exists():
+            return path
+    raise DataError(
+        f"There are no weights {name!r} in {folder}, nor are they shipped. "
+        f"Train them first: `nbpainter train {name.partition('_')[0]}`."
+    )
+
+
+def _find_entry(name_or_path):
+    """The file of some weights, and what the manifest says of it."""
+    try:
+        path = pathlib.Path(name_or_path)
+    except TypeError as error:
+        raise DataError(
+            "Weights are a name or a path. Received: "
+            f"{type(name_or_path).__name__}."
+        ) from error
+    is_name = len(path.parts) == 1 and not path.name.endswith(_SUFFIX)
+    folder = _presets() if is_name else path.parent
+    name = path.name.removesuffix(_SUFFIX)
+    entries = read_manifest(folder)
+    if name not in entries:
+        raise DataError(
+            f"There are no weights {str(name_or_path)!r} in {folder}. There "
+            f"are: {', '.join(sorted(entries)) or 'none'}."
+        )
+    return folder / (name + _SUFFIX), entries[name]
+
+
+def load_pretrained(name_or_path):
+    """Load a trained network.
+
+    Args:
+        name_or_path: str or path: a name in `models/manifest.json`, such as
+            `"generator_pretrained"`, or a `.weights.h5` file that
+            `save_pretrained` wrote.
+
+    Returns:
+        A built `keras.Model` with the trained weights.
+
+    Raises:
+        DataError: for an unknown name, or a file that is missing or is not
+            the one in the manifest.
+
+    Example:
+
+    >>> load_pretrained("generator_pretrained").count_params()
+    125
+    """
+    path, entry = _find_entry(name_or_path)
+    folder = path.parent
+    try:
+        if sha256(path) != entry["sha256"]:
+            raise DataError(
+                f"{path} is damaged: its SHA-256 is not the one in "
+                f"{folder / 'manifest.json'}. Get the file again."
+            )
+        if entry["builder"] not in _BUILDERS:
+            raise ValueError(f"unknown builder {entry['builder']!r}")
+        model = _BUILDERS[entry["builder"]](**entry["arguments"])
+        model.load_weights(path)
+        if "brush" in entry:
+            load_brush(entry["brush"])  # Fail now, not while replaying.
+            model.brush = entry["brush"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"The weights {path} cannot be loaded ({error}). Get the file "
+            "and its manifest.json again."
+        ) from error
+    model.trainable = False
+    return model
+
+
+def preset_of_brush(brush):
+    """Find the trained generator of a brush.
+
+    Args:
+        brush: str or path: a brush with a preset, such as `"charcoal"`, or a
+            `.weights.h5` file of one's own.
+
+    Returns:
+        A str for `load_pretrained` and `paint(generator=...)`.
+
+    Raises:
+        DataError: if there is none.
+
+    Example:
+
+    >>> preset_of_brush("dry_brush")
+    'generator_gan'
+    """
+    brush = str(brush)
+    if brush == "dry_brush":
+        return "generator_gan"
+    names = [n for n, e in read_manifest().items() if e.get("brush") == n]
+    if brush in names or brush.endswith(_SUFFIX):
+        return brush
+    raise DataError(
+        f"There is no trained generator for the brush {brush!r}. There is one "
+        f"for: {', '.join(['dry_brush', *names])}. Train one with `nbpainter "
+        f"train brush {brush}`, then give its .weights.h5 file."
+    )
+
+
+def enter_facts(path, facts):
+    """Add facts to the manifest's entry of weights.
+
+    Args:
+        path: str or path, `FOLDER/NAME.weights.h5`.
+        facts: dict for JSON.
+
+    Raises:
+        DataError: if the manifest cannot be read or written.
+    """
+    path = pathlib.Path(path)
+    entries = read_manifest(path.parent)
+    entries[path.name.removesuffix(_SUFFIX)] |= facts
+    _write_manifest(path.parent, entries)
+
+
+def _write_manifest(folder, entries):
+    with written_whole(folder / "manifest.json") as temporary:
+        text = json.dumps(dict(sorted(entries.items())), indent=2)
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def save_pretrained(model, path, builder, arguments, facts):
+    """Save a network's weights, and enter them into the folder's manifest.
+
+    Args:
+        model: `keras.Model`.
+        path: str or path, `FOLDER/NAME.weights.h5`.
+        builder: str, the function of `nbpainter.models` that built it.
+        arguments: dict, the builder's keyword arguments.
+        facts: dict for JSON: data, seed, epochs, figures.
+
+    Raises:
+        DataError: if the files cannot be written.
+    """
+    path = pathlib.Path(path)
+    folder = make_folder(path.parent)
+    entries = read_manifest(folder, missing_ok=True)
+    # A copy has no optimizer, whose moments would be saved as well.
+    copy = _BUILDERS[builder](**arguments)
+    copy.set_weights(model.get_weights())
+    with written_whole(path) as temporary:
+        copy.save_weights(temporary)
+    entries[path.name.removesuffix(_SUFFIX)] = {
+        "sha256": sha256(path),
+        "builder": builder,
+        "arguments": arguments,
+        "num_weights": model.count_params(),
+        **facts,
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                package: importlib.metadata.version(package)
+                for package in ("keras", "tensorflow", "numpy")
+            },
+        },
+    }
+    _write_manifest(folder, entries)
+
+
+def read_manifest(folder=None, missing_ok=False):
+    """Read the manifest of a folder of weights.
+
+    Args:
+        folder: str or path. Default: the shipped weights'.
+        missing_ok: bool, whether a missing manifest counts as empty.
+
+    Returns:
+        A dict from names to entries.
+
+    Raises:
+        DataError: if there is no manifest or it cannot be read.
+    """
+    path = pathlib.Path(folder or _presets()) / "manifest.json"
+    if missing_ok and not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}). Weights lie beside a "
+            "manifest.json that `nbpainter train` writes."
+        ) from error
+
+
+@functools.lru_cache(maxsize=4)
+def load_generator(generator):
+    """Return the model that a name or a model stands for, the same each time.
+
+    Args:
+        generator: str or path for `load_pretrained`, or a model.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        DataError: if it is neither.
+    """
+    if generator == "custom":
+        raise DataError(
+            "The painting was made with a generator of one's own: set "
+            "`painting.generator` to it."
+        )
+    model = generator
+    if not hasattr(generator, "opacity"):
+        model = load_pretrained(generator)
+    if not hasattr(model, "opacity"):
+        raise DataError(f"{str(generator)!r} is no generator and cannot draw.")
+    return model
+
+
+def brush_of(generator):
+    """Name the brush of a generator, without loading any network.
+
+    Args:
+        generator: a model, or a str or path for `load_pretrained`.
+
+    Returns:
+        A str or dict, see `load_brush`.
+
+    Raises:
+        DataError: if there are no such weights.
+    """
+    if hasattr(generator, "brush"):
+        return generator.brush
+    _, entry = _find_entry(generator)
+    return entry.get("brush", "dry_brush")

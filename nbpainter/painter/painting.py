@@ -1,0 +1,336 @@
+"""A painting is a list of strokes: draw it at any size, keep it, replay it."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from nbpainter.actions import COLOR_COLUMNS
+from nbpainter.engine.brush import Brush
+from nbpainter.engine.brush_file import load_brush
+from nbpainter.engine.libmypaint import Surface
+from nbpainter.errors import MAX_SIZE, DataError, check_count, check_size
+from nbpainter.export import export
+from nbpainter.export.sheets import plot_sheets
+from nbpainter.export.svg import fit_paths
+from nbpainter.images import check_color, save_animation, save_image
+from nbpainter.models.presets import load_generator
+from nbpainter.painter.rendering import lay_in_turn, lay_strokes
+from nbpainter.painter.stroke_file import (
+    HEAD,
+    as_in_file,
+    color_of,
+    read_strokes,
+    write_strokes,
+)
+from nbpainter.painter.stroke_layers import (
+    lay_layers,
+    straight_alpha,
+    stroke_layers,
+)
+
+_PATHS_SIZE = 256  # Pixels that strokes are drawn at to find their paths.
+_SHEET_SIZE = 1024  # Pixels of the pictures on sheets, longer side.
+
+
+@dataclasses.dataclass(eq=False)
+class Painting:
+    """Strokes on a ground, independent of windows and of resolution.
+
+    Args:
+        actions: float array `(n, 12)`, relative to a square of the
+            picture's longer side, first to last. Kept with the precision of
+            the stroke file.
+        width: int, pixels that it was painted at.
+        height: int, pixels.
+        brush: str, the MyPaint brush, or a dict, the content of its file, or
+            the file's path. Default: the one that the generator has learned.
+        generator: str or model, what draws the strokes: a name for
+            `load_pretrained`, or a model of your own (a stroke file then
+            keeps only the name `"custom"`).
+        background: str, `"#rrggbb"`. Default white.
+        seed: int, of the run.
+        palette: list of `"#rrggbb"`, the only colours of its strokes.
+            Default: any colours.
+        figures: dict of numbers: what is known of the run.
+
+    Raises:
+        DataError: for a size, a colour or actions that no file could keep.
+        EngineError: for what is no brush.
+    """
+
+    actions: np.ndarray
+    width: int
+    height: int
+    brush: object = None
+    generator: object = "generator_gan"
+    background: str = "#ffffff"
+    seed: int = 0
+    palette: list = dataclasses.field(default_factory=list)
+    figures: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        self.actions = as_in_file(self.actions)
+        if self.brush is None:
+            self.brush = load_generator(self.generator).brush
+        if not isinstance(self.brush, str):
+            # A file's content is kept, not its place.
+            self.brush = load_brush(self.brush)
+        self.width = check_count("width", self.width, 1, MAX_SIZE)
+        self.height = check_count("height", self.height, 1, MAX_SIZE)
+        self.background = check_color("background", self.background)
+
+    def __len__(self):
+        return len(self.actions)
+
+    @functools.cached_property
+    def canvas(self):
+        """The picture at its own size, float32 `(height, width, 3)`."""
+        return self.render()
+
+    def _shape(self, size):
+        longer = max(self.width, self.height)
+        size = check_size(longer if size is None else size)
+        height, width = (
+            max(1, round(side * size / longer))
+            for side in (self.height, self.width)
+        )
+        return height, width
+
+    def blank(self, size=None):
+        """Return the empty canvas, float32 `(height, width, 3)`."""
+        ground = np.array(color_of(self.background), "float32")
+        return np.tile(ground, (*self._shape(size), 1))
+
+    def render(self, size=None, transparent=False):
+        """Draw the strokes with the generator.
+
+        A generator with a noise input spatters, by the painting's seed.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+            transparent: bool, whether to leave out the background.
+
+        Returns:
+            A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
+            transparent `(height, width, 4)`, RGBA with straight alpha.
+        """
+        if transparent:
+            colors = self.actions[:, COLOR_COLUMNS]
+            return lay_layers(self.layers(size), colors, *self._shape(size))
+        model = load_generator(self.generator)
+        canvas = lay_strokes(
+            self.blank(size), self.actions, model, self._draw_seed(model)
+        )
+        return np.clip(canvas, 0, 1)
+
+    def _draw_seed(self, model):
+        return None if model.noise_shape is None else self.seed
+
+    def layers(self, size=None):
+        """Yield each stroke as `render` draws it: where, and how opaque.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+
+        Yields:
+            `top` and `left` in pixels, and a float32 array `(h, w)`.
+        """
+        model = load_generator(self.generator)
+        return stroke_layers(
+            self.actions, model, *self._shape(size), self._draw_seed(model)
+        )
+
+    def paths(self):
+        """Fit to each stroke, as drawn, a path of one width and opacity.
+
+        Returns:
+            Three float arrays, see `nbpainter.export.svg.fit_paths`.
+        """
+        return fit_paths(self.actions, self.layers(_PATHS_SIZE), _PATHS_SIZE)
+
+    def replay(self, size=None, seed=None, transparent=False, brush=None):
+        """Draw the strokes with the real MyPaint engine.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+            seed: int, of the brush's spatter. Default: the painting's.
+            transparent: bool, whether to leave out the background.
+            brush: str, path or dict, another brush to draw them with, see
+                `nbpainter.load_brush`. Default: the painting's.
+
+        Returns:
+            A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
+            transparent `(height, width, 4)`, RGBA with straight alpha.
+
+        Raises:
+            EngineError: if libmypaint is missing or lacks the brush.
+        """
+        blank = self.blank(size)
+        height, width = blank.shape[:2]
+        surface = Surface(height, width)
+        seed = check_count(
+            "seed", self.seed if seed is None else seed, 0, 2**32
+        )
+        brush = Brush(self.brush if brush is None else brush, seed)
+        for action in self.actions:
+            brush.draw(surface, action, max(height, width), travel_seconds=1.0)
+        pixels = surface.pixels()
+        if transparent:
+            return straight_alpha(pixels)
+        return np.clip(pixels[..., :3] + (1 - pixels[..., 3:]) * blank, 0, 1)
+
+    def save_image(self, path, transparent=False):
+        """Write the picture as painted.
+
+        Args:
+            path: str or path, a PNG, JPEG or WebP file.
+            transparent: bool, whether to leave out the background, which
+                takes a PNG file.
+
+        Raises:
+            DataError: for another ending, or if it cannot be written.
+        """
+        picture = self.render(transparent=True) if transparent else self.canvas
+        save_image(picture, path)
+
+    def save(self, path):
+        """Write the stroke file.
+
+        Args:
+            path: str or path, such as `"painting.json"`.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        named = isinstance(self.generator, str)
+        head = {name: getattr(self, name) for name in HEAD}
+        head["generator"] = self.generator if named else "custom"
+        write_strokes(path, head, self.actions)
+
+    @classmethod
+    def load(cls, path):
+        """Read a stroke file and check every field.
+
+        Args:
+            path: str or path.
+
+        Returns:
+            A `Painting`.
+
+        Raises:
+            DataError: names the file, the field, and what is wrong with it.
+        """
+        head, actions = read_strokes(path)
+        return cls(actions, **head)
+
+    def growing(self, size=None):
+        """Draw the strokes in turn, as `render` does.
+
+        Args:
+            size: int, pixels of the longer side. Default: as painted.
+
+        Yields:
+            The canvas, the same array each time, not yet limited to
+            `[0, 1]`; and how many strokes are finished.
+        """
+        canvas, model = self.blank(size), load_generator(self.generator)
+        for finished in lay_in_turn(
+            canvas, self.actions, model, self._draw_seed(model)
+        ):
+            yield canvas, finished
+
+    def frames(self, num_frames=75, size=None):
+        """Yield the canvas while it is painted, from empty to finished.
+
+        Args:
+            num_frames: int, at most so many pictures, 2 or more.
+            size: int, pixels of the longer side. Default: as painted.
+
+        Yields:
+            Float32 arrays `(height, width, 3)`; the last is the `render`.
+        """
+        num_frames = check_count("num_frames", num_frames, 2, 10_000)
+        yield self.blank(size)
+        stops = np.linspace(0, len(self), num_frames).round()
+        stops = iter(np.unique(stops[1:].astype(int)).tolist())
+        stop = next(stops)
+        for canvas, finished in self.growing(size):
+            # Strokes that lie outside are finished several at once.
+            while stop is not None and finished >= stop:
+                yield np.clip(canvas, 0, 1)
+                stop = next(stops, None)
+
+    def save_animation(self, path, num_frames=75, size=None, seconds=6.0):
+        """Write the painting's making as a moving picture.
+
+        Args:
+            path: str or path, ending in `.gif`, `.webp`, or (where ffmpeg
+                is found) `.mp4`.
+            num_frames: int, at most so many pictures. Default 75.
+            size: int, pixels of the longer side. Default: as painted.
+            seconds: float, how long the painting takes; the finished one
+                stays for two more.
+
+        Raises:
+            DataError: for another ending, without ffmpeg, or if it cannot
+                be written.
+        """
+        save_animation(self.frames(num_frames, size), path, seconds)
+
+    def steps(self, pages=8):
+        """Draw printable sheets to paint along.
+
+        Each page shows, on what is there, its new strokes with numbers and
+        directions; their colours, of which there are few; how wide the
+        brushes are; and what the canvas looks like at the end of the page.
+
+        Args:
+            pages: int, 1 to 200, not more than there are strokes.
+
+        Returns:
+            A list of `matplotlib.figure.Figure`, A4. `export("steps.pdf")`
+            writes 8 of them; `figure.savefig("page.png", dpi=200)` one.
+
+        Raises:
+            DataError: for a number of pages out of range, or without strokes.
+        """
+        if not len(self):
+            raise DataError(
+                "A painting without strokes has no steps. Paint some first."
+            )
+        pages = check_count("pages", pages, 1, min(200, len(self)))
+        stops = np.linspace(0, len(self), pages + 1).round().astype(int)
+        pictures = list(self.frames(pages + 1, _SHEET_SIZE))
+        title = f"A painting of {len(self)} strokes"
+        return plot_sheets(
+            pictures,
+            stops.tolist(),
+            self.paths()[:2],
+            self.actions[:, COLOR_COLUMNS],
+            title,
+            self.palette,
+        )
+
+    def export(self, path, transparent=False):
+        """Write the painting in the format that the file's ending names.
+
+        | ending | what is written |
+        | --- | --- |
+        | `.json` | the stroke file |
+        | `.png`, `.jpg` | the picture as painted |
+        | `.svg` | a path for each stroke, to be edited |
+        | `.html` | a page that plays the strokes back and forth |
+        | `.gif`, `.webp`, `.mp4` | an animation; `.mp4` needs ffmpeg |
+        | `.pdf` | sheets to paint along |
+
+        Args:
+            path: str or path.
+            transparent: bool, for `.png`: whether to leave out the
+                background.
+
+        Raises:
+            DataError: for another ending, without ffmpeg, or if it cannot
+                be written.
+        """
+        export(self, path, transparent)

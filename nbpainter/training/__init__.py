@@ -1,0 +1,16 @@
+"""Trainings that can be resumed, and what their networks are worth."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "brush_training",
+        "callbacks",
+        "devices",
+        "metrics",
+        "report",
+        "run",
+        "train",
+    ],
+)

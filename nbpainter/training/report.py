@@ -1,0 +1,233 @@
+"""The report card: a generator against the real engine, on fresh strokes."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from nbpainter.config import ReportConfig
+from nbpainter.data.drawing import draw_episodes
+from nbpainter.data.episodes import to_rgba
+from nbpainter.files import make_folder, written_whole
+from nbpainter.images import load_photo
+from nbpainter.losses import psnr
+from nbpainter.models.discriminator import (
+    JudgedStrokes,
+    build_discriminator,
+    compile_discriminator,
+    generate_episodes,
+    measure_discriminator,
+)
+from nbpainter.models.generators import render_strokes
+from nbpainter.models.presets import enter_facts, load_generator
+from nbpainter.painter.coarse_to_fine import paint
+from nbpainter.painter.rendering import lay_strokes
+from nbpainter.plotting import plot_report, sample_photo, save_figure
+from nbpainter.training.metrics import (
+    measure_fvu,
+    measure_spread,
+    measure_texture,
+)
+
+_PAINTING_SEEDS = (0, 1)
+_REPLAY_SEEDS = (0, 1, 2)
+
+
+def judge_generator(generator, config, verbose=0):
+    """Two-sample test: can a fresh discriminator tell the strokes apart?
+
+    The judge has the shipped architecture, is trained from zero on real and
+    generated strokes of different actions, and tested on others.
+
+    Args:
+        generator: a model of `build_generator`.
+        config: `ReportConfig`.
+        verbose: 0 or 1.
+
+    Returns:
+        A dict: `two_sample`, the judge's accuracy, 0.5 where it can only
+        guess; and `two_sample_error`, the standard error of a guess.
+
+    Reference:
+
+    - [Lopez-Paz and Oquab, 2017](https://arxiv.org/abs/1610.06545).
+    """
+    parts = []
+    for count, seed in ((config.num_judged, 1), (config.num_test_strokes, 2)):
+        real = draw_episodes(count, generator.brush, config.seed + seed)
+        fake = generate_episodes(generator, count, config.seed + seed)
+        parts.append((real, fake, generator, config.batch_size))
+    keras.utils.set_random_seed(config.seed)
+    judge = build_discriminator()
+    batches = JudgedStrokes(*parts[0], seed=config.seed)
+    compile_discriminator(
+        judge, config.learning_rate, len(batches) * config.epochs
+    )
+    judge.fit(batches, epochs=config.epochs, verbose=2 if verbose else 0)
+    accuracy = measure_discriminator(judge, JudgedStrokes(*parts[1]))
+    return {
+        "two_sample": accuracy["accuracy"],
+        "two_sample_error": round(0.5 / (2 * len(parts[1][0])) ** 0.5, 4),
+    }
+
+
+def measure_reality_gap(generator, photos=(), config=None):
+    """Paint photographs, and let the real brush replay the strokes.
+
+    Args:
+        generator: str or model, see `paint`.
+        photos: photographs as `paint` takes them. Default: a sample.
+        config: `ReportConfig`. Default: its defaults.
+
+    Returns:
+        A dict of mean decibels over photographs and two seeds: `canvas`, the
+        painting; `replay`, its replay in MyPaint (three draws each);
+        `reality_gap`, their difference; and `calm_gap`, the same for the
+        canvas of calm strokes.
+
+    Raises:
+        EngineError: if libmypaint is missing.
+    """
+    config = config or ReportConfig()
+    model, rows = load_generator(generator), []
+    for photo in photos or [sample_photo()]:
+        target = load_photo(photo, config.size)
+        for seed in _PAINTING_SEEDS:
+            painting = paint(
+                photo,
+                config.num_painted,
+                size=config.size,
+                generator=generator,
+                seed=seed,
+                verbose=0,
+            )
+            calm = lay_strokes(painting.blank(), painting.actions, model)
+            replays = [
+                float(psnr(painting.replay(seed=s), target))
+                for s in _REPLAY_SEEDS
+            ]
+            canvases = [
+                float(psnr(canvas, target))
+                for canvas in (painting.canvas, calm)
+            ]
+            rows.append([*canvases, np.mean(replays)])
+    canvas, calm, replay = np.mean(rows, axis=0)
+    return {
+        "canvas": round(float(canvas), 2),
+        "replay": round(float(replay), 2),
+        "reality_gap": round(float(canvas - replay), 2),
+        "calm_gap": round(float(calm - replay), 2),
+    }
+
+
+def measure_preset(name, photos=(), config=None, verbose=0):
+    """Measure everything about a generator on fresh strokes.
+
+    Args:
+        name: str, path or model, see `load_pretrained`.
+        photos: photographs for the reality gap. Default: a sample.
+        config: `ReportConfig`. Default: about five minutes on two cores.
+        verbose: 0 or 1.
+
+    Returns:
+        A dict for JSON, of what `measure_fvu`, `measure_texture`,
+        `measure_spread`, `judge_generator` and `measure_reality_gap` return.
+
+    Raises:
+        DataError: for weights or a photograph that cannot be read.
+        EngineError: if libmypaint is missing.
+    """
+    config = config or ReportConfig()
+    generator = load_generator(name)
+    for photo in photos:  # Fail now, not after minutes.
+        load_photo(photo, config.size)
+    fresh = draw_episodes(config.num_strokes, generator.brush, config.seed)
+    return {
+        **measure_fvu(generator, fresh),
+        **measure_texture(generator, fresh, seed=config.seed),
+        **measure_spread(generator, fresh.actions, seed=config.seed),
+        **measure_reality_gap(name, photos, config),
+        **judge_generator(generator, config, verbose),
+        "num_strokes": config.num_strokes,
+        "num_judged": config.num_judged,
+        "num_photos": len(photos) or 1,
+        "seed": config.seed,
+    }
+
+
+def report_lines(figures):
+    """Write a report as the lines of a table.
+
+    Args:
+        figures: dict, see `measure_preset`.
+
+    Returns:
+        A list of str.
+    """
+
+    def quarters(name):
+        values = figures[f"{name}_by_size"]
+        return "  ".join("-" if v is None else f"{v:.3f}" for v in values)
+
+    rows = [
+        ("", "measured", "the real brush"),
+        ("FVU, calm", f"{figures['fvu']:.4f}", f"{figures['fvu_floor']:.4f}"),
+        ("  by brush size", quarters("fvu"), ""),
+        ("texture", f"{figures['texture']:.3f}", "1"),
+        ("  by brush size", quarters("texture"), ""),
+        (
+            "two draws differ by",
+            f"{figures['spread']:.5f}",
+            f"{figures['engine_spread']:.5f}",
+        ),
+        (
+            "two-sample test",
+            f"{figures['two_sample']:.1%}",
+            f"50 % +- {figures['two_sample_error']:.1%}",
+        ),
+        ("painting", f"{figures['canvas']:.2f} dB", ""),
+        ("  replayed in MyPaint", f"{figures['replay']:.2f} dB", ""),
+        ("  reality gap", f"{figures['reality_gap']:.2f} dB", "0"),
+        ("  gap of calm strokes", f"{figures['calm_gap']:.2f} dB", ""),
+    ]
+    return [f"{name:24}{value:30}{real}".rstrip() for name, value, real in rows]
+
+
+def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
+    """Measure a generator; leave the figures as JSON and as a picture.
+
+    Args:
+        name: str or path, see `load_pretrained`.
+        folder: str or path, where `report_NAME.json` and `.png` go.
+        photos: see `measure_preset`.
+        config: see `measure_preset`.
+        verbose: 0 or 1.
+        enter: bool, whether to add the figures to the manifest's entry of
+            the weights; `name` is their path then.
+
+    Returns:
+        A dict, see `measure_preset`.
+
+    Raises:
+        As `measure_preset`, and `DataError` for a folder that cannot be
+        written to.
+    """
+    folder = make_folder(folder)
+    generator = load_generator(name)
+    figures = measure_preset(name, photos, config, verbose)
+    real = draw_episodes(8, generator.brush, figures["seed"])
+    pictures = {
+        "real": to_rgba(real.actions, real.strokes),
+        "calm": render_strokes(generator, real.actions),
+    }
+    if generator.noise_shape is not None:
+        pictures["one draw"] = render_strokes(generator, real.actions, seed=0)
+    if enter:
+        enter_facts(name, {"report": figures})
+    stem = pathlib.Path(name).name.removesuffix(".weights.h5")
+    figure = plot_report(figures, pictures)
+    save_figure(figure, folder / f"report_{stem}.png")
+    with written_whole(folder / f"report_{stem}.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    return figures
