@@ -18,7 +18,7 @@ import nbpainter
 from nbpainter.config import BrushReportConfig, PaintConfig
 from nbpainter.errors import DataError, NBPainterError
 from nbpainter.files import make_folder
-from nbpainter.painter.choices import check_choices
+from nbpainter.painter.coarse_to_fine import check_choices
 
 
 def build_parser():

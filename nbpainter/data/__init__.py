@@ -2,16 +2,15 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "cache",
-        "drawing",
-        "episode_files",
-        "episodes",
-        "inspection",
-        "kaggle",
-        "pixels",
-        "rows",
-    ],
-)
+_MODULES = [
+    "cache",
+    "drawing",
+    "episode_files",
+    "episodes",
+    "inspection",
+    "kaggle",
+    "pixels",
+    "rows",
+]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)

@@ -2,13 +2,6 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "brush",
-        "brush_file",
-        "brush_sheet",
-        "libmypaint",
-        "suitability",
-    ],
-)
+_MODULES = ["brush", "brush_file", "brush_sheet", "libmypaint", "suitability"]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)

@@ -10,7 +10,7 @@ from nbpainter.export.player import write_player
 from nbpainter.export.sheets import write_sheets
 from nbpainter.export.svg import write_svg
 from nbpainter.images import find_ffmpeg
-from nbpainter.painter.stroke_file import color_of
+from nbpainter.images import from_hex as color_of
 
 _PAGES = 8
 

@@ -2,17 +2,16 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "brush_dabs",
-        "brush_field",
-        "brush_start",
-        "dabs",
-        "discriminator",
-        "gan",
-        "generators",
-        "presets",
-        "stroke_field",
-    ],
-)
+_MODULES = [
+    "brush_dabs",
+    "brush_field",
+    "brush_start",
+    "dabs",
+    "discriminator",
+    "gan",
+    "generators",
+    "presets",
+    "stroke_field",
+]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)

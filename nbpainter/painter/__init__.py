@@ -2,20 +2,13 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "budget",
-        "canvas",
-        "choices",
-        "coarse_to_fine",
-        "optimizer",
-        "painting",
-        "placing",
-        "rendering",
-        "session",
-        "stroke_file",
-        "stroke_layers",
-        "windows",
-    ],
-)
+_MODULES = [
+    "canvas",
+    "coarse_to_fine",
+    "optimizer",
+    "painting",
+    "stroke_file",
+    "windows",
+]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)

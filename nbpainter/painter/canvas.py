@@ -1,35 +1,327 @@
-"""Lay strokes on a canvas: pure, differentiable, all strokes at once."""
+"""Strokes over a canvas: all at once to be optimised, or in turn to be shown.
 
-from keras import ops
+A stroke of one colour lies *over* what is beneath it: `canvas + opacity
+(color - canvas)` (Porter and Duff). `composite` does so for all strokes at
+once, differentiably: the painter optimises through it. `lay_strokes` draws
+strokes with a generator and lays them in turn on a canvas of any size.
+"""
+
+import functools
+import itertools
+import operator
+
+import numpy as np
+import tensorflow as tf
+
+from nbpainter.actions import (
+    ACTION_INDEX,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    brush_radius,
+    move_actions,
+    sampling_matrix,
+)
+from nbpainter.models.generators import stroke_noise
+
+# An opaque stroke lets a little through: the logarithm stays finite.
+_OPAQUE = 1 - 1e-7
+# Blocks that are drawn in one batch; of a random draw a quarter.
+_BATCH = 64
+# So few blocks are drawn sooner than a function for them is compiled.
+_FEW_BLOCKS = 128
+# Pixels of a block's side.
+_BLOCK = 64
+# Pixels around a block, to interpolate in.
+_MARGIN = 2
+_DRAWN = _BLOCK + 2 * _MARGIN
+# Brushes of a larger radius in pixels are drawn small, and enlarged.
+_SMOOTH_RADIUS = 16.0
+# Opacity; a thousand fainter strokes make one step of 8 bits.
+_VISIBLE = 1e-4
+_PATH = sampling_matrix(np.linspace(0, 1, 17))
+
+
+def strictly_lower(size):
+    """A matrix `(size, size)` that sums, for each row, the rows before."""
+    return tf.linalg.band_part(tf.ones([size, size]), -1, 0) - tf.eye(size)
+
+
+def compositing_weights(opacities):
+    """Weigh strokes that lie over each other, first to last.
+
+    Stroke k keeps the share `opacity_k * prod_{j>k} (1 - opacity_j)` of a
+    pixel. Products are sums of logarithms, and these one matrix product.
+
+    Args:
+        opacities: float tensor `(batch, num_strokes, num_pixels)` in
+            `[0, 1]`.
+
+    Returns:
+        Two float tensors: the weights, with the shape of `opacities`; and
+        the transmittance of all strokes together, `(batch, 1, num_pixels)`.
+    """
+    log_clear = tf.math.log1p(-tf.minimum(opacities, _OPAQUE))
+    earlier = strictly_lower(tf.shape(opacities)[1])
+    later = tf.matmul(earlier[None], log_clear, transpose_a=True)
+    transmittance = tf.exp(later[:, :1] + log_clear[:, :1])
+    return opacities * tf.exp(later), transmittance
 
 
 def composite(canvas, colors, opacities):
-    """Lay strokes over a canvas, first to last.
+    """Lay strokes over a canvas, first to last, all at once.
 
-    Stroke k keeps the share `opacity_k * prod_{j>k} (1 - opacity_j)` of a
-    pixel, so all strokes are laid at once: one cumulative product from the
-    last stroke to the first, one weighted sum. Leading dimensions, if any,
-    are canvases that do not influence each other.
+    Leading dimensions, if any, are canvases that do not influence each
+    other.
 
     Args:
-        canvas: float tensor `(..., height, width, 3)`, RGB in `[0, 1]`.
-        colors: float tensor `(..., num_strokes, 3)`, RGB in `[0, 1]`.
+        canvas: float tensor `(..., height, width, channels)`: RGB in
+            `[0, 1]`, or any channels that are blended alike.
+        colors: float tensor `(..., num_strokes, channels)`.
         opacities: float tensor `(..., num_strokes, height, width)` in
             `[0, 1]`.
 
     Returns:
         The painted canvas, a float tensor with the shape of `canvas`.
 
+    Example:
+
+    >>> half = np.full((1, 2, 2), 0.5)
+    >>> painted = composite(np.ones((2, 2, 3)), [[1.0, 0.0, 0.0]], half)
+    >>> painted[0, 0].numpy().tolist()
+    [1.0, 0.5, 0.5]
+
     Reference:
 
     - [Porter and Duff, 1984](https://doi.org/10.1145/800031.808606), "over".
     """
-    clear = ops.flip(1 - opacities, axis=-3)
-    # What shines through the strokes from the last one down to each.
-    through = ops.flip(ops.cumprod(clear, axis=-3), axis=-3)
-    above = ops.concatenate(
-        [through[..., 1:, :, :], ops.ones_like(through[..., :1, :, :])],
-        axis=-3,
+    canvas, colors, opacities = (
+        tf.cast(values, "float32") for values in (canvas, colors, opacities)
     )
-    painted = ops.einsum("...khw,...kc->...hwc", opacities * above, colors)
-    return canvas * through[..., 0, :, :, None] + painted
+    num_strokes, height, width = tf.unstack(tf.shape(opacities)[-3:])
+    channels = tf.shape(colors)[-1]
+    weights, transmittance = compositing_weights(
+        tf.reshape(opacities, [-1, num_strokes, height * width])
+    )
+    colors = tf.reshape(colors, [-1, num_strokes, channels])
+    paint = tf.matmul(colors, weights, transpose_a=True)
+    beneath = tf.reshape(canvas, [-1, height * width, channels])
+    painted = tf.transpose(paint, [0, 2, 1])
+    painted += tf.transpose(transmittance, [0, 2, 1]) * beneath
+    return tf.reshape(painted, tf.shape(canvas))
+
+
+def _draw(generator, actions, noise=None):
+    return generator.opacity(actions, _DRAWN, noise)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_draw(generator, noisy):
+    """Compile `_draw`, once per generator."""
+    signature = [tf.TensorSpec((None, len(ACTION_INDEX)))]
+    if noisy:
+        signature.append(tf.TensorSpec((None, *generator.noise_shape)))
+    draw = functools.partial(_draw, generator)
+    return tf.function(draw, input_signature=signature, autograph=False)
+
+
+@functools.lru_cache(maxsize=16)
+def _enlarger(step):
+    """A matrix that enlarges a row of drawn pixels to a block's.
+
+    Cubic interpolation with a = -1/2:
+    [Keys, 1981](https://doi.org/10.1109/TASSP.1981.1163711).
+    """
+    place = (np.arange(_BLOCK * step) + 0.5) / step - 0.5 + _MARGIN
+    distance = np.abs(place[:, None] - np.arange(_DRAWN))
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((2.5 - 0.5 * distance) * distance - 4) * distance + 2
+    weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
+    return weights.astype("float32")
+
+
+def _cut_blocks(actions, height, width, reach):
+    """Cut the pixels that strokes can reach into square blocks.
+
+    Args:
+        actions: float array `(n, 12)`.
+        height: int, pixels of the canvas.
+        width: int, pixels.
+        reach: two floats, see `StrokeGenerator`.
+
+    Returns:
+        An int array `(blocks, 6)`: stroke, left, top, right and bottom in
+        pixels of the canvas, and how many of them a drawn pixel measures.
+    """
+    unit = max(height, width)
+    pressure = actions[:, PRESSURE_COLUMNS].max(axis=1)
+    radius = brush_radius(actions[:, ACTION_INDEX["size"]])
+    reach = radius * (reach[0] + reach[1] * pressure)
+    steps = np.ceil(np.log2(radius * unit / _SMOOTH_RADIUS)).clip(0)
+    path = np.tensordot(actions, _PATH, axes=1)  # (n, 3, points)
+    limits = []
+    for curve, side in ((path[:, 0], width), (path[:, 1], height)):
+        low = np.floor((curve.min(axis=1) - reach) * unit).clip(0, side)
+        high = np.ceil((curve.max(axis=1) + reach) * unit).clip(0, side)
+        limits += [low.astype(int).tolist(), high.astype(int).tolist()]
+    blocks = []
+    for stroke, (left, right, top, bottom, step) in enumerate(
+        zip(*limits, (2 ** steps.astype(int)).tolist())
+    ):
+        side = _BLOCK * step
+        blocks += [
+            (stroke, x, y, min(x + side, right), min(y + side, bottom), step)
+            for y in range(top, bottom, side)
+            for x in range(left, right, side)
+        ]
+    return np.array(blocks, int).reshape(-1, 6)
+
+
+def draw_blocks(actions, generator, height, width, seed=None):
+    """Draw strokes one after the other, each in blocks.
+
+    A block is a window like any other, so blocks of many strokes are drawn
+    in one batch, and no stroke is drawn where it is not. Strokes of a wide
+    brush are smooth enough to be drawn smaller and enlarged.
+
+    Args:
+        actions: float32 array `(n, 12)`, relative to a square of the
+            canvas's longer side; sizes may be outside `[0, 1]`.
+        generator: a model of `build_generator` or `load_pretrained`.
+        height: int, pixels of the canvas.
+        width: int, pixels.
+        seed: int, of one random draw. Default: calm strokes.
+
+    Yields:
+        The number of a stroke, rows and columns of a block (slices), and
+        the stroke's opacity there, a float32 array.
+    """
+    unit = max(height, width)
+    blocks = _cut_blocks(actions, height, width, generator.reach)
+    noisy = seed is not None
+    at_once = _BATCH // 4 if noisy else _BATCH
+    draw = functools.partial(_draw, generator)
+    if len(blocks) > _FEW_BLOCKS:
+        draw = _compiled_draw(generator, noisy)
+    for start in range(0, len(blocks), at_once):
+        batch = blocks[start : start + at_once]
+        # A block's side and place, with its margin.
+        side = _DRAWN * batch[:, 5]
+        corner = batch[:, 1:3] - _MARGIN * batch[:, 5:]
+        moved = move_actions(
+            actions[batch[:, 0]], -corner / side[:, None], unit / side
+        )
+        inputs = [moved]
+        if noisy:
+            drawn = {
+                k: stroke_noise(generator, seed, k) for k in set(batch[:, 0])
+            }
+            inputs.append(np.stack([drawn[k] for k in batch[:, 0]]))
+        opacities = draw(*inputs).numpy()
+        for (stroke, left, top, right, bottom, step), opacity in zip(
+            batch.tolist(), opacities
+        ):
+            enlarge = _enlarger(step)
+            opacity = enlarge[: bottom - top] @ opacity
+            opacity = opacity @ enlarge[: right - left].T
+            yield stroke, slice(top, bottom), slice(left, right), opacity
+
+
+def lay_in_turn(canvas, actions, generator, seed=None):
+    """Lay strokes on a canvas, in place; yield how many are finished.
+
+    Args:
+        canvas: float32 array `(height, width, 3)`, RGB, or `(height, width,
+            4)` with premultiplied alpha; changed.
+        actions: see `draw_blocks`.
+        generator: see `draw_blocks`.
+        seed: see `draw_blocks`.
+
+    Yields:
+        Ints; the last is `len(actions)`.
+    """
+    paint = np.ones((len(actions), canvas.shape[2]), "float32")
+    paint[:, :3] = actions[:, COLOR_COLUMNS]
+    finished = 0
+    height, width = canvas.shape[:2]
+    for stroke, rows, columns, opacity in draw_blocks(
+        actions, generator, height, width, seed
+    ):
+        if stroke > finished:
+            finished = stroke
+            yield finished
+        block = canvas[rows, columns]
+        block += opacity[..., None] * (paint[stroke] - block)
+    yield len(actions)
+
+
+def lay_strokes(canvas, actions, generator, seed=None):
+    """Lay strokes on a canvas of any shape.
+
+    Args:
+        canvas: see `lay_in_turn`; it stays as it is.
+        actions: see `draw_blocks`.
+        generator: see `draw_blocks`.
+        seed: see `draw_blocks`.
+
+    Returns:
+        A new float32 array with the shape of `canvas`.
+    """
+    canvas = canvas.copy()
+    for _ in lay_in_turn(canvas, actions, generator, seed):
+        pass
+    return canvas
+
+
+def stroke_layers(actions, generator, height, width, seed=None):
+    """Draw strokes one by one, each as the picture of the whole shows it.
+
+    A canvas forgets what lies under a stroke; layers remember.
+
+    Args:
+        actions: see `draw_blocks`.
+        generator: see `draw_blocks`.
+        height: int, pixels of the picture.
+        width: int, pixels.
+        seed: see `draw_blocks`.
+
+    Yields:
+        For each stroke `top` and `left`, pixels, and its opacity there, a
+        float32 array `(h, w)`, cut to what can be seen: possibly nothing.
+    """
+    layer = np.zeros((height, width), "float32")
+    nothing = 0, 0, np.zeros((0, 0), "float32")
+    done = 0
+    blocks = draw_blocks(actions, generator, height, width, seed)
+    for stroke, parts in itertools.groupby(blocks, operator.itemgetter(0)):
+        # Strokes that lie outside have no blocks.
+        yield from itertools.repeat(nothing, stroke - done)
+        for _, rows, columns, opacity in parts:
+            layer[rows, columns] = opacity
+        yield _cut_visible(layer) or nothing
+        layer[:] = 0
+        done = stroke + 1
+    yield from itertools.repeat(nothing, len(actions) - done)
+
+
+def _cut_visible(layer):
+    visible = layer > _VISIBLE
+    rows = np.flatnonzero(visible.any(axis=1))
+    columns = np.flatnonzero(visible.any(axis=0))
+    if not len(rows):
+        return None
+    top, left = int(rows[0]), int(columns[0])
+    cut = layer[top : rows[-1] + 1, left : columns[-1] + 1]
+    return top, left, cut.copy()
+
+
+def straight_alpha(picture):
+    """Divide premultiplied RGB `(height, width, 4)` by its alpha.
+
+    Example:
+
+    >>> straight_alpha(np.array([[[0.2, 0, 0.4, 0.5]]]))[0, 0].tolist()
+    [0.4, 0.0, 0.8, 0.5]
+    """
+    alpha = picture[..., 3:]
+    color = picture[..., :3] / np.maximum(alpha, 1e-6)
+    return np.clip(np.concatenate([color, alpha], axis=-1), 0, 1)

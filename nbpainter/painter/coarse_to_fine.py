@@ -1,15 +1,101 @@
-"""Find the strokes that make a canvas match a photograph."""
+"""Find the strokes that make a canvas match a photograph, coarse to fine.
 
+Each level of windows is painted on what the levels before have left. The
+strokes of a window are moved by gradient descent, first at few pixels, then
+at more; strokes that hardly help start again where the error is.
+"""
+
+import contextlib
 import dataclasses
 import os
+import signal
+import threading
+import time
 
+import keras
+import numpy as np
+
+from nbpainter.actions import ACTION_INDEX
 from nbpainter.config import PaintConfig
-from nbpainter.errors import DataError, check_count, check_positive
-from nbpainter.images import choose_palette, load_photo
-from nbpainter.painter.budget import Budget
-from nbpainter.painter.choices import check_choices
+from nbpainter.errors import (
+    DataError,
+    check_count,
+    check_positive,
+    check_size,
+)
+from nbpainter.images import (
+    check_color,
+    choose_palette,
+    from_hex,
+    load_mask,
+    load_photo,
+)
+from nbpainter.losses import psnr
+from nbpainter.models.presets import load_generator
+from nbpainter.painter.canvas import lay_strokes
+from nbpainter.painter.optimizer import Schedule, optimizer_of
 from nbpainter.painter.painting import Painting
-from nbpainter.painter.session import Session
+from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
+
+MAX_STROKES = 100_000
+"""Strokes of a painting, at most."""
+
+# Seconds for a stroke, guessed before any was painted.
+_SECONDS_PER_STROKE = 0.05
+# Side in pixels, part of the steps, part of the learning rate.
+_STAGES = (
+    (COARSE, 0.3, 1.0),
+    (COARSE, 0.25, 1.0),
+    (COARSE, 0.2, 1.0),
+    (32, 0.4, 1.0),
+    (64, 0.15, 0.6),
+)
+_NUM_COARSE = sum(side == COARSE for side, _, _ in _STAGES)
+# Times the steps: one window alone is cheap, and all others build on it.
+_SINGLE_WINDOW_STEPS = 2.3
+# Importance over the mean; strokes of less start again elsewhere.
+_UNIMPORTANT = 0.05
+# Component `size` of strokes that start again, on top.
+_SMALL = 0.4
+# Decibels that a painting may lack of what it had on its own photograph,
+_OTHER_PHOTO = 3.0
+# where it had less than this.
+_SURELY_THIS_PHOTO = 40.0
+
+
+def check_choices(
+    num_strokes=None,
+    size=None,
+    seed=None,
+    num_steps=PaintConfig.num_steps,
+    learning_rate=PaintConfig.learning_rate,
+    seconds=None,
+    palette=None,
+    background=None,
+):
+    """Check what can be checked without a photograph; see `paint`.
+
+    Raises:
+        DataError: for a number out of range, or no colour.
+
+    Example:
+
+    >>> check_choices(num_strokes=400, background="#ffeecc")
+    """
+    if num_strokes is not None:
+        check_count("num_strokes", num_strokes, 1, MAX_STROKES)
+    if size is not None:
+        check_size(size)
+    if seed is not None:
+        check_count("seed", seed, 0, 2**32 - 1)
+    check_count("num_steps", num_steps, 1, 100_000)
+    check_positive("learning_rate", learning_rate)
+    if seconds is not None:
+        check_positive("seconds", seconds)
+    if palette is not None:
+        choose_palette(palette, np.zeros((1, 1, 3), "float32"))
+    if background is not None:
+        check_color("background", background)
 
 
 def paint(
@@ -75,72 +161,312 @@ def paint(
     >>> painting.canvas.shape
     (20, 30, 3)
     """
-    check_choices(num_strokes, size, seed, seconds, palette, background)
-    num_steps = check_count("num_steps", num_steps, 1, 100_000)
-    learning_rate = check_positive("learning_rate", learning_rate)
-    budget = Budget(seconds)
+    check_choices(
+        num_strokes=num_strokes,
+        size=size,
+        seed=seed,
+        num_steps=num_steps,
+        learning_rate=learning_rate,
+        seconds=seconds,
+        palette=palette,
+        background=background,
+    )
+    clock = _Clock(seconds)
     if resume is None:
-        painting, target = _begin(
-            photo, size, generator, seed, palette, background
+        target = load_photo(photo, PaintConfig.size if size is None else size)
+        painting = Painting(
+            [],
+            width=target.shape[1],
+            height=target.shape[0],
+            generator="generator_gan" if generator is None else generator,
+            seed=0 if seed is None else int(seed),
+            background=background or "#ffffff",
+            palette=[] if palette is None else choose_palette(palette, target),
         )
     else:
-        own = {"generator": generator, "seed": seed}
-        own |= {"palette": palette, "background": background}
-        painting, target = _go_on(photo, resume, size, own)
+        painting, target = _resume(resume, photo, size)
+        _check_own(painting, target, generator, seed, palette, background)
     if num_strokes is not None and num_strokes < len(painting):
         raise DataError(
             f"The painting to resume has {len(painting)} strokes already. Ask "
             f"for more. Received: num_strokes={num_strokes}."
         )
-    num_strokes = num_strokes and int(num_strokes)
-    session = Session(painting, target, mask, num_steps, learning_rate, budget)
-    with budget.watch():
-        session.paint(num_strokes, verbose)
-    return session.finished()
+    painter = _Painter(painting, target, mask, num_steps, learning_rate, clock)
+    with clock.stopped_by_interrupt():
+        painter.paint(num_strokes and int(num_strokes), verbose)
+    return painter.finish()
 
 
-def _begin(photo, size, generator, seed, palette, background):
-    """An empty painting, and the photograph at its size."""
-    seed = 0 if seed is None else int(seed)
-    target = load_photo(photo, PaintConfig.size if size is None else size)
-    if palette is not None:
-        palette = choose_palette(palette, target, seed)
-    painting = Painting(
-        [],
-        *target.shape[1::-1],
-        generator="generator_gan" if generator is None else generator,
-        seed=seed,
-        background=(background or "#ffffff").lower(),
-        palette=palette or [],
-    )
-    return painting, target
-
-
-def _go_on(photo, painting, size, own):
+def _resume(painting, photo, size):
     """A painting to go on with, and the photograph at its size."""
     if isinstance(painting, (str, os.PathLike)):
         painting = Painting.load(painting)
-    target = load_photo(photo, max(painting.width, painting.height))
-    if target.shape[:2] != (painting.height, painting.width):
+    longer = max(painting.width, painting.height)
+    target = load_photo(photo, longer if size is None else size)
+    height, width = target.shape[:2]
+    scale = max(height, width) / longer
+    # Each side is rounded to whole pixels, before and now.
+    if (
+        abs(painting.height * scale - height) > 0.5 + 0.5 * scale
+        or abs(painting.width * scale - width) > 0.5 + 0.5 * scale
+    ):
         raise DataError(
             "The painting to resume is of another photograph: it has "
             f"{painting.width} x {painting.height} pixels, and this one "
-            f"{target.shape[1]} x {target.shape[0]}."
+            f"{width} x {height}."
         )
-    if own["background"] is not None:
-        own["background"] = own["background"].lower()
-    if own["palette"] is not None:
-        colors = choose_palette(own["palette"], target, painting.seed)
-        same = set(colors) == set(painting.palette)
-        own["palette"] = painting.palette if same else colors
-    for name, value in own.items():
-        if value is not None and value != getattr(painting, name):
+    return dataclasses.replace(painting, height=height, width=width), target
+
+
+def _check_own(painting, target, generator, seed, palette, background):
+    """What a resumed painting has of its own may only be said again."""
+    if background is not None:
+        background = background.lower()
+    own_palette = painting.palette
+    if palette is not None:
+        palette = sorted(choose_palette(palette, target))
+        own_palette = sorted(own_palette)
+    for name, value, own in (
+        ("generator", generator, painting.generator),
+        ("seed", seed, painting.seed),
+        ("palette", palette, own_palette),
+        ("background", background, painting.background),
+    ):
+        if value is not None and value != own:
             raise DataError(
                 f"`{name}` is the painting's own when it is resumed: leave it "
                 f"out. Received: {name}={value!r}."
             )
-    if size is not None:
-        target = load_photo(photo, size)
-        height, width = target.shape[:2]
-        painting = dataclasses.replace(painting, height=height, width=width)
-    return painting, target
+
+
+class _Clock:
+    """Watches the time, and Ctrl-C."""
+
+    def __init__(self, seconds):
+        self.started = time.perf_counter()
+        self.seconds = seconds
+        self.interrupted = False
+
+    def passed(self):
+        return time.perf_counter() - self.started
+
+    def remaining(self):
+        if self.seconds is None:
+            return float("inf")
+        return self.seconds - self.passed()
+
+    def is_over(self):
+        return self.interrupted or self.remaining() <= 0
+
+    @contextlib.contextmanager
+    def stopped_by_interrupt(self):
+        """Take the first Ctrl-C as a wish to stop soon.
+
+        The second one raises `KeyboardInterrupt`, as ever. Outside the main
+        thread Python cannot listen, and nothing changes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(*_):
+            self.interrupted = True
+            signal.signal(signal.SIGINT, before)
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _load_forbidden(mask, target):
+    """Where no paint shall be, float32 `(height, width, 1)`; or `None`."""
+    if mask is None:
+        return None
+    mask = load_mask(mask, max(target.shape[:2]))
+    if mask.shape[:2] != target.shape[:2]:
+        raise DataError(
+            "The mask must have the photograph's shape. Received: "
+            f"{mask.shape[1]} x {mask.shape[0]} pixels for "
+            f"{target.shape[1]} x {target.shape[0]}."
+        )
+    if not mask.any():
+        raise DataError(
+            "The mask leaves nothing to paint: it is white nowhere."
+        )
+    return 1 - mask
+
+
+class _Painter:
+    """One painting while it grows.
+
+    Args:
+        painting: `Painting` to go on with; it may be empty.
+        target: float32 array `(height, width, 3)`, the photograph.
+        mask: see `paint`.
+        num_steps: int, see `paint`.
+        learning_rate: float, see `paint`.
+        clock: `_Clock`.
+    """
+
+    def __init__(self, painting, target, mask, num_steps, learning_rate, clock):
+        self.painting, self.clock = painting, clock
+        self.num_steps, self.learning_rate = num_steps, learning_rate
+        self.forbidden = _load_forbidden(mask, target)
+        if self.forbidden is not None:
+            target = np.where(self.forbidden > 0, painting.blank(), target)
+        self.target = target
+        self.palette = None
+        if painting.palette:
+            self.palette = np.stack([from_hex(c) for c in painting.palette])
+        self.model = load_generator(painting.generator)
+        self.optimizer = optimizer_of(self.model)
+        self.actions = painting.actions
+        self.canvas = lay_strokes(
+            painting.blank(), painting.actions, self.model
+        )
+        self._check_photo(painting.figures.get("psnr", 0))
+        self.spent = painting.figures.get("seconds", 0.0)
+        self.curve = [list(row) for row in painting.figures.get("curve", [])]
+        self.num_rows_before = len(self.curve)
+        self.planned = painting.figures.get("planned", PaintConfig.num_strokes)
+        self.ended = "strokes"
+
+    def _check_photo(self, before):
+        now = float(psnr(self.canvas, self.target))
+        if now < min(before, _SURELY_THIS_PHOTO) - _OTHER_PHOTO:
+            raise DataError(
+                "The painting to resume is of another photograph, or another "
+                f"mask: it matched its own by {before:.1f} dB, and matches "
+                f"this one by {now:.1f} dB."
+            )
+
+    def paint(self, num_strokes, verbose):
+        """Paint until there are so many strokes, or time is over."""
+        fit_seconds = num_strokes is None and self.clock.seconds is not None
+        if num_strokes is not None:
+            self.planned = num_strokes
+        bar = keras.utils.Progbar(
+            None if fit_seconds else self.planned,
+            stateful_metrics=["psnr"],
+            verbose=verbose,
+            unit_name="stroke",
+        )
+        seconds_per_stroke = _SECONDS_PER_STROKE
+        while not self._must_stop():
+            num_painted, started = len(self.actions), self.clock.passed()
+            if fit_seconds:
+                fitting = round(self.clock.remaining() / seconds_per_stroke)
+                self.planned = num_painted + max(1, fitting)
+                self.planned = min(self.planned, MAX_STROKES)
+            if num_painted >= self.planned:
+                break
+            cells, missing = next_level(
+                self.planned, num_painted, *self.target.shape[:2]
+            )
+            self._paint_level(cells, missing, bar)
+            seconds_per_stroke = (self.clock.passed() - started) / max(
+                1, len(self.actions) - num_painted
+            )
+        if verbose and len(self.actions) != bar.target:
+            bar.update(len(self.actions), finalize=True)
+        if self.clock.interrupted:
+            if not len(self.actions):
+                raise KeyboardInterrupt
+            self.ended = "interrupt"
+        elif len(self.actions) < self.planned or fit_seconds:
+            self.ended = "seconds"
+
+    def _must_stop(self):
+        """However short the time, something is painted."""
+        something = self.clock.interrupted or len(self.actions) > 0
+        return self.clock.is_over() and something
+
+    def _paint_level(self, cells, num_strokes, bar):
+        grid = Grid(self.target, cells, self.forbidden)
+        counts = grid.allot(self.canvas, num_strokes)
+        for batch in grid.batches(counts):
+            strokes = self._paint_windows(grid, batch, counts[batch])
+            if strokes is None:
+                return
+            self.actions = np.concatenate([self.actions, strokes])
+            self.canvas = lay_strokes(self.canvas, strokes, self.model)
+            decibels = float(psnr(self.canvas, self.target))
+            seconds = self.spent + self.clock.passed()
+            self.curve.append(
+                [len(self.actions), round(seconds, 2), round(decibels, 3)]
+            )
+            bar.update(len(self.actions), [("psnr", decibels)])
+            if self.clock.is_over():
+                return
+
+    def _paint_windows(self, grid, batch, counts):
+        """Strokes for windows of a grid; `None` if time is over meanwhile."""
+        random = np.random.default_rng([self.painting.seed, len(self.actions)])
+        window = grid.windows(self.canvas, batch)
+        actions = place_strokes(window, counts.max(), random)
+        active = np.arange(counts.max()) < counts[:, None]
+        num_steps = self.num_steps
+        if len(batch) == 1:
+            num_steps = _SINGLE_WINDOW_STEPS * num_steps
+        for stage, (side, steps, rate) in enumerate(_STAGES):
+            if side > grid.side:
+                break
+            if self._must_stop():
+                return None
+            if 0 < stage < _NUM_COARSE:
+                actions = self._restart(actions, active, window, random)
+            schedule = Schedule(
+                num_steps=max(1, round(steps * num_steps)),
+                learning_rate=rate * self.learning_rate,
+                # Colours of a palette are chosen while all is coarse.
+                snap=np.minimum(
+                    [stage / _NUM_COARSE, (stage + 1) / _NUM_COARSE], 1
+                ),
+            )
+            actions = self.optimizer.move(
+                actions, active, window, side, schedule, self.palette
+            )
+        return grid.to_picture(actions, batch, active)
+
+    def _restart(self, actions, active, window, random):
+        """Place unimportant strokes anew; order all, large to small."""
+        importance, window = self.optimizer.importance(actions, active, window)
+        counts = np.maximum(active.sum(axis=1, keepdims=True), 1)
+        mean = np.sum(importance * active, axis=1, keepdims=True) / counts
+        weak = (importance < _UNIMPORTANT * mean) & active
+        placed = place_strokes(
+            window, actions.shape[1], random, sizes=(_SMALL, _SMALL)
+        )
+        actions = np.where(weak[..., None], placed, actions)
+        size = np.where(active, actions[..., ACTION_INDEX["size"]], -1)
+        order = np.argsort(-size, axis=1, kind="stable")
+        return np.take_along_axis(actions, order[..., None], axis=1)
+
+    def finish(self):
+        """The painting, with its figures."""
+        painting = dataclasses.replace(self.painting, actions=self.actions)
+        painting.canvas = self._measure(painting)
+        painting.figures = {
+            "num_strokes": len(painting),
+            "psnr": round(float(psnr(painting.canvas, self.target)), 3),
+            "seconds": round(self.spent + self.clock.passed(), 2),
+            "planned": max(self.planned, len(painting)),
+            "ended": self.ended,
+            "curve": self.curve,
+        }
+        return painting
+
+    def _measure(self, painting):
+        """The painting's canvas; on the way it completes the curve.
+
+        While it grows, only calm strokes are drawn.
+        """
+        rows = iter(self.curve[self.num_rows_before :])
+        row = next(rows, None)
+        for canvas, finished in painting.growing():
+            while row and finished >= row[0]:
+                row[2] = round(float(psnr(canvas, self.target)), 3)
+                row = next(rows, None)
+        return np.clip(canvas, 0, 1)

@@ -7,8 +7,8 @@ form: strokes are found that do well however the brush spatters, without
 drawing one dab.
 """
 
-import concurrent.futures
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,18 +24,65 @@ from nbpainter.actions import (
     random_actions,
 )
 from nbpainter.models.stroke_field import curve_nodes
+from nbpainter.painter.canvas import (
+    composite,
+    compositing_weights,
+    strictly_lower,
+)
+from nbpainter.painter.windows import COARSE, Window
 
-COARSE = 16
-"""Side in pixels that every window is first painted at."""
+# Points of a stroke's path, by the side in pixels that it is drawn at.
+_NUM_POINTS = {16: 16, 32: 24, 64: 32}
+# Of Adam. The second moment must follow within a stage of some 30 steps.
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-7
+# Logit of the opacity above which a stroke's gradient would vanish.
+_MAX_LOGIT = 4.0
+# The blurred error is averaged over squares of so many pixels.
+_BLUR = 4
+# Radius in pixels that shows half of the spatter.
+_HALF_SPATTER = 0.35
+# Weight of paint where there shall be none.
+_FORBIDDEN = 4.0
+# Opacity of what lies beneath is a product; its logarithm stays finite.
+_LOG_CLEAR = -60.0
 
-_POINTS = {COARSE: 16, 32: 24}  # Of the curve, by side,
-_MANY_POINTS = 32  # and of every larger side.
-_FORGET, _FORGET_SQUARED = 0.9, 0.99  # Adam's; squares forget in a stage.
-_HALF_SPATTER = 0.35  # Radius in pixels that shows half of the spatter.
-_OUTSIDE = 4.0  # Weight of paint where there shall be none.
+_IS_POSITION = np.isin(np.arange(len(ACTION_NAMES)), X_COLUMNS + Y_COLUMNS)
 
 
-class Descent:
+class Schedule(NamedTuple):
+    """How far strokes are moved.
+
+    Attributes:
+        num_steps: int, steps of Adam.
+        learning_rate: float, at the start of a cosine decay to 0.
+        snap: pair of floats in `[0, 1]`, how far colours are drawn to the
+            nearest of the palette, at the first and at the last step.
+    """
+
+    num_steps: int
+    learning_rate: float
+    snap: tuple = (0.0, 0.0)
+
+
+class AdamState(NamedTuple):
+    """Both moments of [Adam](https://arxiv.org/abs/1412.6980)."""
+
+    first: tf.Tensor
+    second: tf.Tensor
+
+
+def adam_update(values, gradient, state, step, learning_rate):
+    """One step of Adam on a tensor; `step` counts from 0."""
+    first = _BETA_1 * state.first + (1 - _BETA_1) * gradient
+    second = _BETA_2 * state.second + (1 - _BETA_2) * tf.square(gradient)
+    count = tf.cast(step + 1, "float32")
+    unbiased = first / (1 - _BETA_1**count)
+    scale = tf.sqrt(second / (1 - _BETA_2**count)) + _EPSILON
+    values -= learning_rate * unbiased / scale
+    return values, AdamState(first, second)
+
+
+class StrokeOptimizer:
     """Moves the strokes of a batch of windows.
 
     Args:
@@ -44,229 +91,168 @@ class Descent:
 
     def __init__(self, generator):
         self.generator = generator
-        any_side = tf.TensorSpec((None, 3, None))
-        one_channel = tf.TensorSpec((None, 1, None))
-        row = tf.TensorSpec((len(ACTION_NAMES),))
-        self._run = tf.function(
+        self.spatter = measure_spatter(generator)
+        rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
+        window = Window(
+            rgb, rgb, one, one, tf.TensorSpec(()), tf.TensorSpec(())
+        )
+        schedule = Schedule(
+            tf.TensorSpec((), "int32"), tf.TensorSpec(()), tf.TensorSpec((2,))
+        )
+        # One graph for all sides and numbers of windows and strokes.
+        self._descend = tf.function(
             self._descend,
             input_signature=[
-                tf.TensorSpec((None, len(ACTION_NAMES))),
-                any_side,
-                any_side,
-                one_channel,
-                one_channel,
-                row,
-                row,
-                tf.TensorSpec((None,)),
+                tf.TensorSpec((None, None, len(ACTION_NAMES))),
+                tf.TensorSpec((None, None), "bool"),
+                window,
+                window,
+                schedule,
                 tf.TensorSpec((None, 3)),
-                tf.TensorSpec((2,)),
                 tf.TensorSpec((len(ACTION_NAMES), None)),
-                tf.TensorSpec((), "int32"),
-                tf.TensorSpec((), "int32"),
-                tf.TensorSpec(()),
-                tf.TensorSpec(()),
-                tf.TensorSpec(()),
             ],
             autograph=False,
         )
-        # Each takes half a second of one core.
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            spatter = pool.submit(measure_spatter, generator)
-            self._run.get_concrete_function()
-        self.spatter = spatter.result()
 
-    def move(
-        self,
-        actions,
-        window,
-        counts,
-        side,
-        num_steps,
-        learning_rate,
-        pixels,
-        palette=None,
-        snapped=(1.0, 1.0),
-    ):
-        """Move strokes by so many steps of Adam.
+    def move(self, actions, active, window, side, schedule, palette=None):
+        """Move strokes so that their windows match the photograph better.
 
         Args:
             actions: float32 array `(batch, strokes, 12)`.
-            window: tuple of float32 arrays `(batch, side, side, channels)`:
-                photograph, canvas, a mask that is 0 where nothing matters
-                and one that is 1 where no paint shall be; and the margin,
-                the share of the side that no curve enters.
-            counts: int array `(batch,)`, strokes of each window.
+            active: bool array `(batch, strokes)`, which strokes there are.
+            window: `Window`.
             side: int, pixels to work at; it divides the windows' side.
-            num_steps: int.
-            learning_rate: float, at the start of a cosine decay.
-            pixels: float, what the window's side measures in the painting:
-                finer paintings show more spatter.
+            schedule: `Schedule`.
             palette: float32 array `(n, 3)`. Default: any colour.
-            snapped: pair of floats, how far colours are drawn to the nearest
-                of the palette, at the first and at the last step.
 
         Returns:
-            A tuple: actions as before, and a float32 array `(batch,
-            strokes)`, by how much each stroke lowers the squared error of
-            its window.
+            Actions as before.
         """
-        *pictures, margin = window
-        pictures = [shrink(picture, side) for picture in pictures]
-        shape = actions.shape
-        low = np.zeros(len(ACTION_NAMES), "float32")
-        low[X_COLUMNS + Y_COLUMNS] = margin
-        high = 1 - low
-        share = np.clip(
-            (actions.reshape(-1, shape[-1]) - low) / (high - low), 0.002, 0.998
-        )
-        active = np.arange(shape[1]) < np.asarray(counts)[:, None]
+        window = window.shrink(side)
+        low = np.where(_IS_POSITION, window.margin, 0)
+        share = np.clip((actions - low) / (1 - 2 * low), 0.002, 0.998)
+        snap = schedule.snap
         if palette is None:
-            palette, snapped = np.zeros((1, 3), "float32"), (0.0, 0.0)
-        moved = self._run(
+            palette, snap = np.zeros((1, 3)), (0.0, 0.0)
+        moved = self._descend(
             np.float32(np.log(share / (1 - share))),
-            *(_channels_first(picture) for picture in pictures),
-            low,
-            high,
-            np.float32(active).ravel(),
-            palette,
-            np.float32(snapped),
-            curve_nodes(_POINTS.get(side, _MANY_POINTS)),
-            side,
-            num_steps,
-            learning_rate,
-            pixels,
-            self.spatter,
+            active,
+            window,
+            window.shrink(COARSE),
+            schedule._replace(snap=np.float32(snap)),
+            np.float32(palette),
+            curve_nodes(_NUM_POINTS[side]),
         )
-        return moved.numpy().reshape(shape)
+        return moved.numpy()
 
     def _descend(
-        self,
-        logits,
-        target,
-        canvas,
-        mask,
-        outside,
-        low,
-        high,
-        active,
-        palette,
-        snapped,
-        nodes,
-        side,
-        num_steps,
-        learning_rate,
-        pixels,
-        spatter,
+        self, logits, active, window, coarse, schedule, palette, nodes
     ):
-        windows = tf.shape(target)[0]
-        last = tf.cast(num_steps, "float32")
-        # Spatter is smooth enough to be looked at in coarse pixels.
-        coarse, blur = _averages(side, COARSE), _averages(side, side // 4)
-        # The blurred error reaches further: strokes first find their place.
-        blurred = tf.where(side > COARSE, 0.0, 1.0)
-        coarse_canvas, coarse_mask = _pool(canvas, coarse), _pool(mask, coarse)
+        last = tf.cast(schedule.num_steps, "float32")
 
-        def loss_of(logits, snap):
-            """The expected squared error, and that of the blurred picture."""
-            actions = low + (high - low) * tf.sigmoid(logits)
-            opacity = self.generator.sketch(actions, side, nodes)
-            # A stroke too many is one without opacity.
-            opacity = tf.where(
-                active[:, None] > 0, tf.minimum(opacity, 4.0), -30.0
-            )
-            opacity = tf.reshape(opacity, [windows, -1, side**2])
-            actions = tf.reshape(actions, [windows, -1, len(ACTION_NAMES)])
-            colors = _snap(actions, palette, snap)
-            weights, through = lay(opacity)
-            painted = tf.matmul(colors, weights, transpose_a=True)
-            error = mask * (painted + canvas * through - target)
-            loss = _mean_square(error)
-            loss += blurred * _mean_square(_pool(error, blur))
-            loss += _OUTSIDE * _mean_square(outside * (1 - through))
-            if self.generator.noise_shape is not None:
-                loss += tf.reduce_mean(
-                    coarse_mask
-                    * variance(
-                        colors,
-                        _spread(actions, pixels, spatter),
-                        _pool(tf.sigmoid(opacity), coarse),
-                        coarse_canvas,
-                    )
-                )
-            return loss
-
-        def step(index, logits, mean, square):
+        def step(index, logits, state):
             done = tf.cast(index, "float32") / last
-            snap = snapped[0] + (snapped[1] - snapped[0]) * done
+            snap = schedule.snap[0]
+            snap += (schedule.snap[1] - schedule.snap[0]) * done
             with tf.GradientTape() as tape:
                 tape.watch(logits)
-                loss = loss_of(logits, snap)
+                actions = _to_actions(logits, window.margin, palette, snap)
+                loss = self._loss(actions, active, window, coarse, nodes)
             gradient = tape.gradient(loss, logits)
-            mean = _FORGET * mean + (1 - _FORGET) * gradient
-            square = _FORGET_SQUARED * square
-            square += (1 - _FORGET_SQUARED) * tf.square(gradient)
-            count = tf.cast(index + 1, "float32")
-            rate = learning_rate * (0.5 + 0.5 * tf.cos(np.pi * done))
-            root = tf.sqrt(square / (1 - _FORGET_SQUARED**count)) + 1e-7
-            logits -= rate * mean / (1 - _FORGET**count) / root
-            return index + 1, logits, mean, square
+            decay = 0.5 + 0.5 * tf.cos(np.pi * done)
+            rate = schedule.learning_rate * decay
+            return index + 1, *adam_update(logits, gradient, state, index, rate)
 
-        _, logits, _, _ = tf.while_loop(
-            lambda index, *_: index < num_steps,
+        zeros = tf.zeros_like(logits)
+        _, logits, _ = tf.while_loop(
+            lambda index, *_: index < schedule.num_steps,
             step,
-            (0, logits, tf.zeros_like(logits), tf.zeros_like(logits)),
+            (0, logits, AdamState(zeros, zeros)),
             parallel_iterations=1,
         )
-        actions = low + (high - low) * tf.sigmoid(logits)
-        first = COLOR_COLUMNS[0]
-        colors = _snap(actions, palette, snapped[1])
-        return tf.concat(
-            [actions[:, :first], colors, actions[:, first + 3 :]], axis=1
-        )
+        return _to_actions(logits, window.margin, palette, schedule.snap[1])
 
-    def judge(self, actions, window, counts):
+    def _opacities(self, actions, active, side, nodes):
+        """Of calm strokes, `(batch, strokes, side, side)`; 0 for padding."""
+        logits = self.generator.sketch(
+            tf.reshape(actions, [-1, len(ACTION_NAMES)]), side, nodes
+        )
+        shape = tf.shape(actions)
+        opacities = tf.sigmoid(tf.minimum(logits, _MAX_LOGIT))
+        opacities = tf.reshape(opacities, [shape[0], shape[1], side, side])
+        return opacities * tf.cast(active, "float32")[..., None, None]
+
+    def _loss(self, actions, active, window, coarse, nodes):
+        """The expected squared error, and that of the blurred picture."""
+        side = tf.shape(window.target)[1]
+        opacities = self._opacities(actions, active, side, nodes)
+        colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
+        # A fourth channel is the opacity of all strokes together.
+        painted = composite(
+            tf.pad(window.canvas, [[0, 0]] * 3 + [[0, 1]]),
+            tf.pad(colors, [[0, 0]] * 2 + [[0, 1]], constant_values=1.0),
+            opacities,
+        )
+        error = window.mask * (painted[..., :3] - window.target)
+        loss = _mean_square(error)
+        loss += _FORBIDDEN * _mean_square(window.forbidden * painted[..., 3:])
+        # The blurred error reaches further: strokes first find their place.
+        squares = [-1, side // _BLUR, _BLUR, side // _BLUR, _BLUR, 3]
+        blurred = tf.reduce_mean(tf.reshape(error, squares), axis=(2, 4))
+        loss += tf.where(side > COARSE, 0.0, _mean_square(blurred))
+        if self.generator.noise_shape is not None:
+            # Spatter is smooth enough to be looked at in coarse pixels.
+            opacities = _pool(opacities, COARSE)
+            ratios = self._spatter_ratios(actions, window.pixels)
+            loss += tf.reduce_mean(
+                coarse.mask * variance(coarse.canvas, colors, opacities, ratios)
+            )
+        return loss
+
+    def _spatter_ratios(self, actions, pixels):
+        """Variance of a draw's opacity over `opacity (1 - opacity)`.
+
+        It grows with the pressure, and a pixel wider than a dab averages it.
+        """
+        size = actions[..., ACTION_INDEX["size"], None]
+        pressure = tf.reduce_mean(
+            tf.gather(actions, PRESSURE_COLUMNS, axis=-1), -1, keepdims=True
+        )
+        radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
+        return self.spatter * pressure * radius / (radius + _HALF_SPATTER)
+
+    def importance(self, actions, active, window):
         """Say what each stroke is worth, in coarse pixels.
 
         Args:
-            actions: float32 array `(batch, strokes, 12)`.
+            actions: see `move`.
+            active: see `move`.
             window: see `move`.
-            counts: see `move`.
 
         Returns:
-            A tuple of float32 arrays: `(batch, strokes)`, by how much each
-            stroke lowers the squared error of its window; and the window as
-            `move` takes it, coarse, with the strokes on its canvas.
+            A float32 array `(batch, strokes)`, by how much each stroke
+            lowers the squared error of its window; and the coarse `Window`
+            with the strokes on its canvas.
         """
-        *pictures, margin = window
-        pictures = [shrink(picture, COARSE) for picture in pictures]
-        target, canvas, mask, _ = map(_channels_first, pictures)
-        shape = actions.shape
-        logits = self.generator.sketch(
-            tf.reshape(actions, [-1, shape[2]]),
-            tf.constant(COARSE),
-            curve_nodes(_POINTS[COARSE]),
-        )
-        logits = tf.reshape(logits, [*shape[:2], COARSE**2])
-        active = np.arange(shape[1]) < np.asarray(counts)[:, None]
-        logits = tf.where(active[..., None], logits, -30.0)
+        window = window.shrink(COARSE)
+        nodes = curve_nodes(_NUM_POINTS[COARSE])
+        opacities = self._opacities(actions, active, tf.constant(COARSE), nodes)
         colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
-        weights, through = lay(logits)
-        painted = tf.matmul(colors, weights, transpose_a=True)
-        painted += canvas * through
-        error = mask * (painted - target)
-        below = beneath(colors, tf.sigmoid(logits), canvas)
+        painted = composite(window.canvas, colors, opacities)
+        error = _flat(window.mask * (painted - window.target))
+        opacities = tf.reshape(opacities, [*actions.shape[:2], -1])
+        weights, _ = compositing_weights(opacities)
+        below = beneath(window.canvas, colors, opacities)
         change = weights[:, :, None] * (colors[..., None] - below)
         without = change * (change - 2 * error[:, None])
-        merits = tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)
-        painted = tf.transpose(painted, [0, 2, 1]).numpy()
-        pictures[1] = painted.reshape(pictures[1].shape)
-        return merits.numpy(), (*pictures, margin)
+        importance = tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)
+        return importance.numpy(), window._replace(canvas=painted.numpy())
 
 
 @functools.lru_cache(maxsize=4)
-def descent_of(generator):
-    """The `Descent` of a generator: its steps are compiled only once."""
-    return Descent(generator)
+def optimizer_of(generator):
+    """The `StrokeOptimizer` of a generator: its steps are compiled once."""
+    return StrokeOptimizer(generator)
 
 
 def measure_spatter(generator):
@@ -277,8 +263,8 @@ def measure_spatter(generator):
 
     Returns:
         A float: the variance of a pixel's opacity over `opacity (1 -
-        opacity)`, at a pressure of 1 under a wide brush, see `Descent`; 0 for
-        a generator that draws only calm strokes.
+        opacity)`, at a pressure of 1 under a wide brush; 0 for a generator
+        that draws only calm strokes.
     """
     if generator.noise_shape is None:
         return 0.0
@@ -292,113 +278,74 @@ def measure_spatter(generator):
     )
     calm = generator.opacity(actions, WINDOW_SIZE)
     radius = tf.exp(2 * actions[:, ACTION_INDEX["size"]])
-    share = tf.reduce_mean(tf.gather(actions, PRESSURE_COLUMNS, axis=1), axis=1)
-    share *= radius / (radius + _HALF_SPATTER)
-    expected = share[:, None, None] * calm * (1 - calm)
+    ratio = tf.reduce_mean(tf.gather(actions, PRESSURE_COLUMNS, axis=1), axis=1)
+    ratio *= radius / (radius + _HALF_SPATTER)
+    expected = ratio[:, None, None] * calm * (1 - calm)
     variance = (first - second) ** 2 / 2
     return float(tf.reduce_sum(variance) / tf.reduce_sum(expected))
 
 
-def _spread(actions, pixels, spatter):
-    """Variance of a draw's opacity over `opacity (1 - opacity)`.
-
-    It grows with the pressure, and a pixel wider than a dab averages it.
-    """
-    start, end, size = (
-        actions[..., column, None]
-        for column in (*PRESSURE_COLUMNS, ACTION_INDEX["size"])
-    )
-    radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
-    spread = spatter / 2 * (start + end)
-    return spread * radius / (radius + _HALF_SPATTER)
+def _to_actions(logits, margin, palette, snap):
+    """Actions of logits: paths stay inside, colours near the palette."""
+    low = tf.where(_IS_POSITION, margin, 0.0)
+    actions = low + (1 - 2 * low) * tf.sigmoid(logits)
+    colors = tf.gather(actions, COLOR_COLUMNS, axis=-1)
+    distance = tf.reduce_sum((colors[..., None, :] - palette) ** 2, axis=-1)
+    nearest = tf.gather(palette, tf.argmin(distance, axis=-1))
+    # One-hot rows put the colours' changes into their columns.
+    columns = tf.one_hot(COLOR_COLUMNS, len(ACTION_NAMES))
+    return actions + snap * tf.tensordot(nearest - colors, columns, axes=1)
 
 
-def shrink(pictures, side):
-    """Average square pictures down to a side that divides theirs.
-
-    Args:
-        pictures: float array `(batch, before, before, channels)`.
-        side: int.
-
-    Returns:
-        A float array `(batch, side, side, channels)`.
-    """
-    count, before, _, channels = pictures.shape
+def _pool(opacities, side):
+    """Average `(batch, strokes, before, before)` over squares of pixels."""
+    before = tf.shape(opacities)[-1]
     step = before // side
-    parts = pictures.reshape(count, side, step, side, step, channels)
-    return parts.mean((2, 4))
-
-
-def _channels_first(pictures):
-    count, channels = len(pictures), pictures.shape[-1]
-    return np.moveaxis(pictures, -1, 1).reshape(count, channels, -1)
-
-
-def _averages(side, smaller):
-    """A matrix `(smaller, side)` that averages neighbours in a row."""
-    step = side // smaller
-    rows = tf.repeat(tf.eye(smaller), step, axis=1)
-    return rows / tf.cast(step, "float32")
-
-
-def _pool(pictures, averages):
-    """Average `(batch, channels, side * side)` over squares of pixels."""
-    shape, side = tf.shape(pictures), tf.shape(averages)[1]
-    pictures = tf.reshape(pictures, [-1, side, side])
-    pooled = averages @ tf.matmul(pictures, averages[None], transpose_b=True)
-    return tf.reshape(pooled, [shape[0], shape[1], -1])
+    averages = tf.repeat(tf.eye(side), step, axis=1)  # (side, before)
+    averages = averages[None] / tf.cast(step, "float32")
+    # In three dimensions: TensorFlow 2.21 on oneDNN corrupts memory when it
+    # broadcasts matrices over two batch dimensions whose sizes change.
+    pooled = tf.reshape(opacities, [-1, before, before])
+    pooled = averages @ tf.matmul(pooled, averages, transpose_b=True)
+    shape = tf.shape(opacities)
+    return tf.reshape(pooled, [shape[0], shape[1], side, side])
 
 
 def _mean_square(error):
     return tf.reduce_mean(tf.square(error))
 
 
-def _snap(actions, palette, snap):
-    """Draw colours to the nearest of the palette, where they then stay."""
-    first = COLOR_COLUMNS[0]
-    colors = actions[..., first : first + 3]
-    distance = tf.reduce_sum((colors[..., None, :] - palette) ** 2, axis=-1)
-    nearest = tf.gather(palette, tf.argmin(distance, axis=-1))
-    return (1 - snap) * colors + snap * nearest
+def _flat(pictures):
+    """Pictures `(batch, side, side, 3)` as `(batch, 3, pixels)`."""
+    shape = tf.shape(pictures)
+    flat = tf.reshape(pictures, [shape[0], -1, shape[3]])
+    return tf.transpose(flat, [0, 2, 1])
 
 
-def _earlier(clear):
-    """A matrix that sums, for each stroke, what is of the strokes before."""
-    count = tf.shape(clear)[1]
-    ones = tf.ones([1, count, count])
-    return tf.linalg.band_part(ones, -1, 0) - tf.eye(count)
-
-
-def lay(logits):
-    """Lay strokes over each other, in logarithms: by sums, not products.
+def beneath(canvas, colors, opacities):
+    """What lies beneath each stroke.
 
     Args:
-        logits: float tensor `(batch, strokes, pixels)`, of the opacities.
+        canvas: float tensor `(batch, side, side, 3)`.
+        colors: float tensor `(batch, strokes, 3)`.
+        opacities: float tensor `(batch, strokes, pixels)`.
 
     Returns:
-        Two float tensors: what each stroke contributes, of that shape; and
-        `(batch, 1, pixels)`, what shines through all of them.
+        A float tensor `(batch, strokes, 3, pixels)`.
     """
-    clear = -tf.nn.softplus(logits)
-    through = tf.matmul(_earlier(clear), clear, transpose_a=True) + clear
-    return tf.exp(logits + through), tf.exp(through[:, :1])
-
-
-def beneath(colors, opacity, canvas):
-    """What lies beneath each stroke, `(batch, strokes, 3, pixels)`."""
-    clear = tf.math.log1p(-opacity)
-    earlier = _earlier(opacity)
+    log_clear = tf.math.log1p(-opacities)
+    earlier = strictly_lower(tf.shape(opacities)[1])[None]
     # What opaque strokes hide must not overflow.
-    before = tf.maximum(tf.matmul(earlier, clear), -60.0)
-    share = opacity * tf.exp(-tf.maximum(before + clear, -60.0))
-    shape = tf.shape(share)
-    share = share[:, :, None] * colors[..., None]
-    below = tf.matmul(earlier, tf.reshape(share, [shape[0], shape[1], -1]))
+    before = tf.maximum(tf.matmul(earlier, log_clear), _LOG_CLEAR)
+    paint = opacities * tf.exp(-tf.maximum(before + log_clear, _LOG_CLEAR))
+    shape = tf.shape(paint)
+    paint = paint[:, :, None] * colors[..., None]
+    below = tf.matmul(earlier, tf.reshape(paint, [shape[0], shape[1], -1]))
     below = tf.reshape(below, [shape[0], shape[1], 3, shape[2]])
-    return tf.exp(before)[:, :, None] * (below + canvas[:, None])
+    return tf.exp(before)[:, :, None] * (below + _flat(canvas)[:, None])
 
 
-def variance(colors, spread, opacity, canvas):
+def variance(canvas, colors, opacities, ratios):
     """Variance of a painting over the draws of the brush.
 
     A stroke of opacity `a` and colour `c` makes `(1 - a) C + a c` of a canvas
@@ -406,19 +353,23 @@ def variance(colors, spread, opacity, canvas):
     `E[(1 - a)^2] Var[C] + Var[a] (E[C] - c)^2`.
 
     Args:
+        canvas: float tensor `(batch, side, side, 3)`, what is beneath.
         colors: float tensor `(batch, strokes, 3)`.
-        spread: float tensor `(batch, strokes, 1)`, the variance of a draw's
+        opacities: float tensor `(batch, strokes, side, side)`, the mean.
+        ratios: float tensor `(batch, strokes, 1)`, the variance of a draw's
             opacity over `opacity (1 - opacity)`.
-        opacity: float tensor `(batch, strokes, pixels)`, its mean.
-        canvas: float tensor `(batch, 3, pixels)`, what is beneath.
 
     Returns:
-        A float tensor `(batch, 1, pixels)`, the mean of the channels.
+        A float tensor `(batch, side, side, 1)`, the mean of the channels.
     """
-    clear = 1 - opacity
-    kept = tf.math.log(clear * (1 + (spread - 1) * opacity))
-    share = spread * opacity * clear
-    share *= tf.exp(tf.matmul(_earlier(kept), kept, transpose_a=True))
-    difference = colors[..., None] - beneath(colors, opacity, canvas)
+    shape = tf.shape(opacities)
+    opacities = tf.reshape(opacities, [shape[0], shape[1], -1])
+    clear = 1 - opacities
+    kept = tf.math.log(clear * (1 + (ratios - 1) * opacities))
+    earlier = strictly_lower(shape[1])[None]
+    later = tf.exp(tf.matmul(earlier, kept, transpose_a=True))
+    difference = colors[..., None] - beneath(canvas, colors, opacities)
     squared = tf.reduce_mean(tf.square(difference), axis=2)
-    return tf.reduce_sum(share * squared, axis=1, keepdims=True)
+    own = ratios * opacities * clear
+    total = tf.reduce_sum(own * later * squared, axis=1)
+    return tf.reshape(total, [shape[0], shape[2], shape[3], 1])

@@ -5,32 +5,29 @@ import functools
 
 import numpy as np
 
-from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.engine.brush import Brush
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.engine.libmypaint import Surface
-from nbpainter.errors import MAX_SIZE, DataError, check_count, check_size
-from nbpainter.export import export
-from nbpainter.export.sheets import plot_sheets
-from nbpainter.export.svg import fit_paths
-from nbpainter.images import check_color, save_animation, save_image
-from nbpainter.models.presets import load_generator
-from nbpainter.painter.rendering import lay_in_turn, lay_strokes
-from nbpainter.painter.stroke_file import (
-    HEAD,
-    as_in_file,
-    color_of,
-    read_strokes,
-    write_strokes,
+from nbpainter.errors import MAX_SIZE, check_count, check_size
+from nbpainter.images import (
+    check_color,
+    from_hex,
+    save_animation,
+    save_image,
 )
-from nbpainter.painter.stroke_layers import (
-    lay_layers,
+from nbpainter.models.presets import brush_of, load_generator
+from nbpainter.painter.canvas import (
+    lay_in_turn,
+    lay_strokes,
     straight_alpha,
     stroke_layers,
 )
-
-_PATHS_SIZE = 256  # Pixels that strokes are drawn at to find their paths.
-_SHEET_SIZE = 1024  # Pixels of the pictures on sheets, longer side.
+from nbpainter.painter.stroke_file import (
+    HEAD,
+    as_in_file,
+    read_strokes,
+    write_strokes,
+)
 
 
 @dataclasses.dataclass(eq=False)
@@ -47,7 +44,7 @@ class Painting:
             the file's path. Default: the one that the generator has learned.
         generator: str or model, what draws the strokes: a name for
             `load_pretrained`, or a model of your own (a stroke file then
-            keeps only the name `"custom"`).
+            keeps only the name `"custom"`). It is loaded when it draws.
         background: str, `"#rrggbb"`. Default white.
         seed: int, of the run.
         palette: list of `"#rrggbb"`, the only colours of its strokes.
@@ -72,7 +69,7 @@ class Painting:
     def __post_init__(self):
         self.actions = as_in_file(self.actions)
         if self.brush is None:
-            self.brush = load_generator(self.generator).brush
+            self.brush = brush_of(self.generator)
         if not isinstance(self.brush, str):
             # A file's content is kept, not its place.
             self.brush = load_brush(self.brush)
@@ -97,10 +94,15 @@ class Painting:
         )
         return height, width
 
+    def _drawer(self):
+        """The generator, and the seed of its random draw."""
+        generator = load_generator(self.generator)
+        noisy = generator.noise_shape is not None
+        return {"generator": generator, "seed": self.seed if noisy else None}
+
     def blank(self, size=None):
         """Return the empty canvas, float32 `(height, width, 3)`."""
-        ground = np.array(color_of(self.background), "float32")
-        return np.tile(ground, (*self._shape(size), 1))
+        return np.tile(from_hex(self.background), (*self._shape(size), 1))
 
     def render(self, size=None, transparent=False):
         """Draw the strokes with the generator.
@@ -115,17 +117,11 @@ class Painting:
             A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
             transparent `(height, width, 4)`, RGBA with straight alpha.
         """
+        canvas = self.blank(size)
         if transparent:
-            colors = self.actions[:, COLOR_COLUMNS]
-            return lay_layers(self.layers(size), colors, *self._shape(size))
-        model = load_generator(self.generator)
-        canvas = lay_strokes(
-            self.blank(size), self.actions, model, self._draw_seed(model)
-        )
-        return np.clip(canvas, 0, 1)
-
-    def _draw_seed(self, model):
-        return None if model.noise_shape is None else self.seed
+            canvas = np.zeros((*canvas.shape[:2], 4), "float32")
+        canvas = lay_strokes(canvas, self.actions, **self._drawer())
+        return straight_alpha(canvas) if transparent else canvas.clip(0, 1)
 
     def layers(self, size=None):
         """Yield each stroke as `render` draws it: where, and how opaque.
@@ -136,18 +132,10 @@ class Painting:
         Yields:
             `top` and `left` in pixels, and a float32 array `(h, w)`.
         """
-        model = load_generator(self.generator)
+        height, width = self._shape(size)
         return stroke_layers(
-            self.actions, model, *self._shape(size), self._draw_seed(model)
+            self.actions, height=height, width=width, **self._drawer()
         )
-
-    def paths(self):
-        """Fit to each stroke, as drawn, a path of one width and opacity.
-
-        Returns:
-            Three float arrays, see `nbpainter.export.svg.fit_paths`.
-        """
-        return fit_paths(self.actions, self.layers(_PATHS_SIZE), _PATHS_SIZE)
 
     def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
@@ -157,7 +145,7 @@ class Painting:
             seed: int, of the brush's spatter. Default: the painting's.
             transparent: bool, whether to leave out the background.
             brush: str, path or dict, another brush to draw them with, see
-                `nbpainter.load_brush`. Default: the painting's.
+                `load_brush`. Default: the painting's.
 
         Returns:
             A float32 array `(height, width, 3)`, RGB in `[0, 1]`; if
@@ -180,50 +168,6 @@ class Painting:
             return straight_alpha(pixels)
         return np.clip(pixels[..., :3] + (1 - pixels[..., 3:]) * blank, 0, 1)
 
-    def save_image(self, path, transparent=False):
-        """Write the picture as painted.
-
-        Args:
-            path: str or path, a PNG, JPEG or WebP file.
-            transparent: bool, whether to leave out the background, which
-                takes a PNG file.
-
-        Raises:
-            DataError: for another ending, or if it cannot be written.
-        """
-        picture = self.render(transparent=True) if transparent else self.canvas
-        save_image(picture, path)
-
-    def save(self, path):
-        """Write the stroke file.
-
-        Args:
-            path: str or path, such as `"painting.json"`.
-
-        Raises:
-            DataError: if it cannot be written.
-        """
-        named = isinstance(self.generator, str)
-        head = {name: getattr(self, name) for name in HEAD}
-        head["generator"] = self.generator if named else "custom"
-        write_strokes(path, head, self.actions)
-
-    @classmethod
-    def load(cls, path):
-        """Read a stroke file and check every field.
-
-        Args:
-            path: str or path.
-
-        Returns:
-            A `Painting`.
-
-        Raises:
-            DataError: names the file, the field, and what is wrong with it.
-        """
-        head, actions = read_strokes(path)
-        return cls(actions, **head)
-
     def growing(self, size=None):
         """Draw the strokes in turn, as `render` does.
 
@@ -234,10 +178,8 @@ class Painting:
             The canvas, the same array each time, not yet limited to
             `[0, 1]`; and how many strokes are finished.
         """
-        canvas, model = self.blank(size), load_generator(self.generator)
-        for finished in lay_in_turn(
-            canvas, self.actions, model, self._draw_seed(model)
-        ):
+        canvas = self.blank(size)
+        for finished in lay_in_turn(canvas, self.actions, **self._drawer()):
             yield canvas, finished
 
     def frames(self, num_frames=75, size=None):
@@ -261,6 +203,50 @@ class Painting:
                 yield np.clip(canvas, 0, 1)
                 stop = next(stops, None)
 
+    def save(self, path):
+        """Write the stroke file.
+
+        Args:
+            path: str or path, such as `"painting.json"`.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        head = {name: getattr(self, name) for name in HEAD}
+        if not isinstance(self.generator, str):
+            head["generator"] = "custom"
+        write_strokes(path, head, self.actions)
+
+    @classmethod
+    def load(cls, path):
+        """Read a stroke file and check every field.
+
+        Args:
+            path: str or path.
+
+        Returns:
+            A `Painting`.
+
+        Raises:
+            DataError: names the file, the field, and what is wrong with it.
+        """
+        head, actions = read_strokes(path)
+        return cls(actions, **head)
+
+    def save_image(self, path, transparent=False):
+        """Write the picture as painted.
+
+        Args:
+            path: str or path, a PNG, JPEG or WebP file.
+            transparent: bool, whether to leave out the background, which
+                takes a PNG file.
+
+        Raises:
+            DataError: for another ending, or if it cannot be written.
+        """
+        picture = self.render(transparent=True) if transparent else self.canvas
+        save_image(picture, path)
+
     def save_animation(self, path, num_frames=75, size=None, seconds=6.0):
         """Write the painting's making as a moving picture.
 
@@ -279,11 +265,7 @@ class Painting:
         save_animation(self.frames(num_frames, size), path, seconds)
 
     def steps(self, pages=8):
-        """Draw printable sheets to paint along.
-
-        Each page shows, on what is there, its new strokes with numbers and
-        directions; their colours, of which there are few; how wide the
-        brushes are; and what the canvas looks like at the end of the page.
+        """Draw printable sheets to paint along, see `plot_sheets`.
 
         Args:
             pages: int, 1 to 200, not more than there are strokes.
@@ -295,22 +277,9 @@ class Painting:
         Raises:
             DataError: for a number of pages out of range, or without strokes.
         """
-        if not len(self):
-            raise DataError(
-                "A painting without strokes has no steps. Paint some first."
-            )
-        pages = check_count("pages", pages, 1, min(200, len(self)))
-        stops = np.linspace(0, len(self), pages + 1).round().astype(int)
-        pictures = list(self.frames(pages + 1, _SHEET_SIZE))
-        title = f"A painting of {len(self)} strokes"
-        return plot_sheets(
-            pictures,
-            stops.tolist(),
-            self.paths()[:2],
-            self.actions[:, COLOR_COLUMNS],
-            title,
-            self.palette,
-        )
+        from nbpainter.export.sheets import plot_sheets
+
+        return plot_sheets(self, pages)
 
     def export(self, path, transparent=False):
         """Write the painting in the format that the file's ending names.
@@ -333,4 +302,6 @@ class Painting:
             DataError: for another ending, without ffmpeg, or if it cannot
                 be written.
         """
+        from nbpainter.export import export
+
         export(self, path, transparent)

@@ -1,14 +1,16 @@
 """The stroke file `painting.json`: a painting for people and robots.
 
 Its head names the brush (or holds its file), the generator, the picture's
-size in pixels, the background, the seed and figures of the run. Every stroke
-has `start`,
-`control` and `end` (x and y, fractions of the longer side), `radius` (same
-unit), `pressure` (at the start and at the end, 0 to 1) and `color`.
+size in pixels, the background, the seed, the palette and what is known of the
+run. Every stroke has `start`, `control` and `end` (x and y, fractions of the
+longer side), `radius` (same unit), `pressure` (at the start and at the end, 0
+to 1) and `color`.
 """
 
+import functools
 import json
 import pathlib
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -23,18 +25,16 @@ from nbpainter.actions import (
 from nbpainter.engine.brush_file import check_brush
 from nbpainter.errors import MAX_SIZE, DataError, EngineError
 from nbpainter.files import written_whole
+from nbpainter.images import from_hex, to_hex
 
 FORMAT = "nbpainter painting"
 VERSION = 1
-
-HEAD = (
-    *("brush", "generator", "width", "height"),
-    *("background", "seed", "palette", "figures"),
-)
+HEAD = ["brush", "generator", "width", "height", "background", "seed"]
+HEAD += ["palette", "figures"]
 """Fields of the head, besides format and version."""
 
-ENDED = ("strokes", "seconds", "interrupt")
-"""What ended a painting: it had its strokes, time was up, or Ctrl-C."""
+_POINTS = ("start", "control", "end")
+_POINT_COLUMNS = [columns(f"{name}_x", f"{name}_y") for name in _POINTS]
 
 
 def write_strokes(path, head, actions):
@@ -51,7 +51,7 @@ def write_strokes(path, head, actions):
     """
     content = {"format": FORMAT, "version": VERSION, **head}
     text = json.dumps(content, indent=2).removesuffix("\n}")
-    strokes = ",\n    ".join(json.dumps(_to_stroke(a)) for a in actions)
+    strokes = ",\n    ".join(map(json.dumps, _to_strokes(actions)))
     text += f',\n  "strokes": [\n    {strokes}\n  ]\n}}\n'
     with written_whole(path) as temporary:
         temporary.write_text(text, "utf-8")
@@ -72,38 +72,100 @@ def read_strokes(path):
     """
     path = pathlib.Path(path)
     try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(
-            f"{path} is no stroke file ({reason}). Choose a painting.json "
-            "that nbpainter saved."
-        ) from error
-    fields = _Fields(path, content, "the file")
-    fields.one_of("format", [FORMAT])
-    fields.one_of("version", [VERSION])
-    head = {
-        "brush": fields.brush("brush"),
-        "generator": fields.text("generator"),
-        "width": fields.integer("width", 1, MAX_SIZE),
-        "height": fields.integer("height", 1, MAX_SIZE),
-        "background": fields.color("background"),
-        "seed": fields.integer("seed", 0, 2**32 - 1),
-        "palette": fields.colors("palette"),
-        "figures": fields.figures("figures"),
-    }
-    actions = []
-    for index, stroke in enumerate(fields.of_type("strokes", list, "a list")):
-        fields = _Fields(path, stroke, f"stroke {index}")
-        for name in ("start", "control", "end"):
-            fields.numbers(name, 2, -2, 3)
-        fields.number("radius", 1e-6, 1)
-        fields.numbers("pressure", 2, 0, 1)
-        color = fields.color("color")
-        if head["palette"] and color not in head["palette"]:
-            fields.fail("needs a colour of the palette as 'color'", color)
-        actions.append(_to_action(stroke))
-    return head, np.array(actions, "float32").reshape(-1, len(ACTION_INDEX))
+        text = path.read_text("utf-8-sig")
+        file = _model().model_validate_json(text).model_dump(exclude_unset=True)
+        if not isinstance(file["brush"], str):
+            check_brush(file["brush"], "brush")
+    except OSError as error:
+        raise _no_stroke_file(path, error.strerror or error) from error
+    except EngineError as error:
+        raise DataError(f"{path}: {error}") from error
+    except ValueError as error:
+        if not hasattr(error, "errors"):
+            raise _no_stroke_file(path, error) from error
+        raise DataError(f"{path}: {_first_problem(error)}") from error
+    strokes = file.pop("strokes")
+    for index, stroke in enumerate(strokes):
+        if file.get("palette") and stroke["color"] not in file["palette"]:
+            raise DataError(
+                f"{path}: stroke {index} needs a colour of the palette as "
+                f"'color'. Received: {stroke['color']!r}."
+            )
+    head = {name: file[name] for name in HEAD if name in file}
+    return head, _to_actions(strokes)
+
+
+def _no_stroke_file(path, reason):
+    return DataError(
+        f"{path} is no stroke file ({reason}). Choose a painting.json that "
+        "nbpainter saved."
+    )
+
+
+def _first_problem(error):
+    """Put the first problem of a `pydantic.ValidationError` into words."""
+    problem = error.errors()[0]
+    place = list(map(str, problem["loc"]))
+    if place[:1] == ["strokes"] and len(place) > 1:
+        place[:2] = [f"stroke {place[1]}"]
+    received = repr(problem["input"])
+    received = received if len(received) < 60 else received[:57] + "..."
+    return (
+        f"{' '.join(place) or 'the file'}: {problem['msg']}. Received: "
+        f"{received}."
+    )
+
+
+@functools.cache
+def _model():
+    """The `pydantic` model of a file; loaded late, for it takes its time."""
+    from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+    def limits(kind, low, high):
+        return Annotated[kind, Field(ge=low, le=high)]
+
+    def array(kind, length):
+        return Annotated[
+            list[kind], Field(min_length=length, max_length=length)
+        ]
+
+    number = int | float
+    text = Annotated[
+        str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$", to_lower=True)
+    ]
+    point = array(limits(float, -2, 3), 2)
+
+    class Stroke(BaseModel, strict=True):
+        start: point
+        control: point
+        end: point
+        radius: limits(float, 1e-6, 1)
+        pressure: array(limits(float, 0, 1), 2)
+        color: text
+
+    class Figures(BaseModel, strict=True):
+        model_config = ConfigDict(extra="allow")
+        num_strokes: limits(int, 0, 10**9) = 0
+        psnr: limits(number, -1000, 1000) = 0
+        seconds: limits(number, 0, 10**9) = 0
+        planned: limits(int, 1, 10**9) = 1
+        ended: Literal["strokes", "seconds", "interrupt"] = "strokes"
+        curve: list[array(limits(number, -1000, 10**9), 3)] = []
+
+    class File(BaseModel, strict=True):
+        format: Literal[FORMAT]
+        version: Literal[VERSION]
+        brush: str | dict
+        generator: str
+        width: limits(int, 1, MAX_SIZE)
+        height: limits(int, 1, MAX_SIZE)
+        background: text
+        seed: limits(int, 0, 2**32 - 1)
+        palette: list[text] = []
+        figures: Figures
+        strokes: list[Stroke]
+
+    return File
 
 
 def as_in_file(actions):
@@ -117,169 +179,32 @@ def as_in_file(actions):
             "The strokes of a painting are finite numbers of shape (n, "
             f"{len(ACTION_INDEX)}). Received: shape {actions.shape}."
         )
-    rounded = [_to_action(_to_stroke(action)) for action in actions]
-    return np.array(rounded, "float32").reshape(-1, len(ACTION_INDEX))
+    return _to_actions(_to_strokes(actions))
 
 
-def color_of(text):
-    """Turn `"#rrggbb"` into three floats in `[0, 1]`."""
-    return [value / 255 for value in bytes.fromhex(text[1:])]
+def _to_strokes(actions):
+    """Actions as entries of the stroke file, rounded as the file is."""
+    exact = np.asarray(actions, "float64")
+    points = np.round(exact[:, _POINT_COLUMNS], 6).tolist()  # (n, 3, 2)
+    radius = np.round(brush_radius(exact[:, ACTION_INDEX["size"]]), 6)
+    pressure = np.round(exact[:, PRESSURE_COLUMNS], 5).tolist()
+    colors = map(to_hex, actions[:, COLOR_COLUMNS])
+    return [
+        {**dict(zip(_POINTS, place)), "radius": r, "pressure": p, "color": c}
+        for place, r, p, c in zip(points, radius.tolist(), pressure, colors)
+    ]
 
 
-def _to_stroke(action):
-    """An action as an entry of the stroke file, rounded as the file is."""
-    points = {
-        name: [
-            round(float(value), 6)
-            for value in action[columns(f"{name}_x", f"{name}_y")]
-        ]
-        for name in ("start", "control", "end")
-    }
-    color = np.clip(action[COLOR_COLUMNS], 0, 1) * 255 + 0.5
-    return {
-        **points,
-        "radius": round(float(brush_radius(action[ACTION_INDEX["size"]])), 6),
-        "pressure": [
-            round(float(value), 5) for value in action[PRESSURE_COLUMNS]
-        ],
-        "color": "#" + bytes(color.astype("uint8")).hex(),
-    }
-
-
-def _to_action(stroke):
-    action = np.empty(len(ACTION_INDEX), "float64")
-    for name in ("start", "control", "end"):
-        action[columns(f"{name}_x", f"{name}_y")] = stroke[name]
-    action[ACTION_INDEX["size"]] = size_of_radius(stroke["radius"])
-    action[PRESSURE_COLUMNS] = stroke["pressure"]
-    action[COLOR_COLUMNS] = color_of(stroke["color"])
-    return action
-
-
-class _Fields:
-    """Checks the fields of one object of a stroke file."""
-
-    def __init__(self, path, content, place):
-        self.path, self.content, self.place = path, content, place
-        if not isinstance(content, dict):
-            self.fail("must be an object", content)
-
-    def fail(self, problem, value):
-        """Say what is wrong with a value."""
-        received = json.dumps(value)
-        received = received if len(received) < 60 else received[:57] + "..."
-        raise DataError(
-            f"{self.path}: {self.place} {problem}. Received: {received}."
-        )
-
-    def _get(self, name):
-        if name not in self.content:
-            raise DataError(
-                f"{self.path}: {self.place} has no field {name!r}. Save the "
-                "painting again, or add it."
-            )
-        return self.content[name]
-
-    def of_type(self, name, kind, description):
-        value = self._get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            self.fail(f"needs {description} as {name!r}", value)
-        return value
-
-    def one_of(self, name, choices):
-        value = self._get(name)
-        if value not in choices:
-            self.fail(f"needs {choices[0]!r} as {name!r}", value)
-
-    def text(self, name):
-        return self.of_type(name, str, "a text")
-
-    def brush(self, name):
-        """A brush of the package by name, or the content of a brush file."""
-        value = self._get(name)
-        if isinstance(value, str):
-            return value
-        try:
-            return check_brush(value, name)
-        except EngineError:
-            self.fail(f"needs a brush's name or file as {name!r}", value)
-
-    def integer(self, name, low, high):
-        value = self.of_type(name, int, "a whole number")
-        if not low <= value <= high:
-            self.fail(f"needs {name!r} from {low} to {high}", value)
-        return value
-
-    def _in_range(self, value, low, high):
-        real = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return real and low <= value <= high
-
-    def number(self, name, low, high):
-        value = self._get(name)
-        if not self._in_range(value, low, high):
-            self.fail(f"needs a number from {low} to {high} as {name!r}", value)
-
-    def numbers(self, name, count, low, high):
-        values = self._get(name)
-        if (
-            not isinstance(values, list)
-            or len(values) != count
-            or not all(self._in_range(value, low, high) for value in values)
-        ):
-            self.fail(
-                f"needs {count} numbers from {low} to {high} as {name!r}",
-                values,
-            )
-
-    def color(self, name):
-        return self._as_color(name, self.text(name))
-
-    def _as_color(self, name, value):
-        try:
-            right = len(value) == 7 and value[0] == "#"
-            right = right and len(color_of(value)) == 3
-        except (TypeError, ValueError):
-            right = False
-        if not right:
-            self.fail(f"needs a colour '#rrggbb' as {name!r}", value)
-        return value.lower()
-
-    def colors(self, name):
-        # Paintings of any colours, and older files, have no palette.
-        if name not in self.content:
-            return []
-        values = self.of_type(name, list, "a list")
-        return [self._as_color(name, value) for value in values]
-
-    def figures(self, name):
-        """Figures of the run: those that are known must be right."""
-        values = self.of_type(name, dict, "an object")
-        fields = _Fields(self.path, values, f"{self.place}'s {name!r}")
-        for known, low, high in (
-            ("num_strokes", 0, 10**9),
-            ("planned", 1, 10**9),
-        ):
-            if known in values:
-                fields.integer(known, low, high)
-        for known, low, high in (
-            ("psnr", -1000, 1000),
-            ("seconds", 0, 10**9),
-        ):
-            if known in values:
-                fields.number(known, low, high)
-        if "ended" in values:
-            fields.one_of("ended", ENDED)
-        for row in (
-            fields.of_type("curve", list, "a list")
-            if ("curve" in values)
-            else []
-        ):
-            if (
-                not isinstance(row, list)
-                or len(row) != 3
-                or not all(self._in_range(n, -1000, 10**9) for n in row)
-            ):
-                fields.fail(
-                    "needs rows of strokes, seconds and psnr as 'curve'", row
-                )
-        return values
+def _to_actions(strokes):
+    """The actions of entries of the stroke file, float32 `(n, 12)`."""
+    actions = np.empty((len(strokes), len(ACTION_INDEX)))
+    if not strokes:
+        return np.float32(actions)
+    for name, where in zip(_POINTS, _POINT_COLUMNS):
+        actions[:, where] = [stroke[name] for stroke in strokes]
+    radius = [stroke["radius"] for stroke in strokes]
+    actions[:, ACTION_INDEX["size"]] = size_of_radius(radius)
+    actions[:, PRESSURE_COLUMNS] = [stroke["pressure"] for stroke in strokes]
+    colors = [from_hex(stroke["color"]) for stroke in strokes]
+    actions[:, COLOR_COLUMNS] = colors
+    return np.float32(actions)

@@ -1,21 +1,80 @@
-"""Levels of windows: how a picture is covered, coarse to fine."""
+"""How a picture is covered with windows, level by level, coarse to fine.
+
+Each level covers the picture with a grid of square windows. The strokes of a
+window must stay inside its core; the margin around the core shows what they
+do to the neighbourhood. Windows of one 2 x 2 parity class do not touch each
+other's cores, so a class is painted at once, in one batch.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
-from nbpainter.actions import ACTION_INDEX, X_COLUMNS, Y_COLUMNS, move_actions
+from nbpainter.actions import (
+    ACTION_INDEX,
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    PRESSURE_COLUMNS,
+    X_COLUMNS,
+    Y_COLUMNS,
+    columns,
+    move_actions,
+)
 from nbpainter.images import resize
 
 MAX_BATCH = 512
 """Strokes that are optimised together, at most."""
 
 COARSE = 16
-_FINE = 2 * COARSE  # Side of a window of a fine level.
-_MARGIN = 1 / 8  # Of a window's side, around its core.
+"""Side in pixels that every window is first painted at."""
+
+# Side of a window of a fine level.
+_FINE = 2 * COARSE
+# Of a window's side, around its core.
+_MARGIN = 1 / 8
 _STROKES_PER_WINDOW = 24
-_ROUNDED = 1e-4  # Strokes of a file are so far from what was painted.
-_CROWD = 2.5  # Strokes of a window over the mean, at most.
-_COMPLETE = 0.9  # Share of its strokes that finishes a level.
-_WHOLE = 60  # So few strokes are painted in one window.
+# Strokes of a window over the mean, at most.
+_MAX_LOAD = 2.5
+# Share of its strokes that completes a level.
+_COMPLETE = 0.9
+# So few strokes are painted in a single window.
+_SINGLE_WINDOW = 60
+# Component `size` of the first and of the last stroke of a window.
+_SIZES = 0.9, 0.2
+# Components start so far from their limits: they can move.
+_EDGE = 0.03
+
+
+class Window(NamedTuple):
+    """A batch of windows, at one resolution.
+
+    Attributes:
+        target: float32 array `(batch, side, side, 3)`, the photograph.
+        canvas: float32 array `(batch, side, side, 3)`, what is painted.
+        mask: float32 array `(batch, side, side, 1)`, 0 beyond the picture.
+        forbidden: float32 array `(batch, side, side, 1)`, 1 where no paint
+            shall be.
+        margin: float, the share of the side that no stroke's path enters.
+        pixels: float, what the side measures in pixels of the painting.
+    """
+
+    target: np.ndarray
+    canvas: np.ndarray
+    mask: np.ndarray
+    forbidden: np.ndarray
+    margin: float
+    pixels: float
+
+    def shrink(self, side):
+        """Average the pictures down to a side that divides theirs."""
+        return Window(*(_shrink(p, side) for p in self[:4]), *self[4:])
+
+
+def _shrink(pictures, side):
+    count, before, _, channels = pictures.shape
+    step = before // side
+    parts = pictures.reshape(count, side, step, side, step, channels)
+    return parts.mean((2, 4))
 
 
 def plan_levels(num_strokes, height, width):
@@ -44,7 +103,7 @@ def plan_levels(num_strokes, height, width):
     # A long picture starts with several windows side by side.
     first = max(1, round(max(height, width) / min(height, width) / 1.5))
     cells = [first]
-    if num_strokes > _WHOLE:
+    if num_strokes > _SINGLE_WINDOW:
         cells.append(3 * first)
     while True:
         shares = 4.0 ** np.arange(len(cells))
@@ -60,33 +119,33 @@ def next_level(num_strokes, num_painted, height, width):
     """Say what to paint after so many strokes of a painting.
 
     A painting that was stopped goes on where it was, whatever it was planned
-    for: the strokes that it has count from the coarse end of the plan.
+    for: the strokes that it has count from the coarse end of the plan. What
+    a level lacks is painted on top of it; a few that are missing are better
+    spent on a finer level.
 
     Args:
         num_strokes: int, of the finished painting.
-        num_painted: int, strokes that are there.
+        num_painted: int, strokes that are there, fewer.
         height: int, of the picture.
         width: int.
 
     Returns:
-        A tuple: windows along the longer side, strokes of the level, and how
-        many of these are there. The last level takes all that are missing.
+        A tuple: windows along the longer side, and strokes to paint. The
+        last level takes all that are missing.
 
     Example:
 
     >>> next_level(500, 100, 256, 256)
-    (3, 95, 76)
+    (3, 19)
     """
     levels = plan_levels(num_strokes, height, width)
-    before = 0
+    planned = 0
     for cells, strokes in levels[:-1]:
-        there = max(0, num_painted - before)
-        # A few that were dropped are better spent on a finer level.
-        if there < _COMPLETE * strokes:
-            return cells, strokes, there
-        before += strokes
-    there = max(0, num_painted - before)
-    return levels[-1][0], num_strokes - num_painted + there, there
+        planned += strokes
+        missing = min(planned - num_painted, strokes)
+        if missing > (1 - _COMPLETE) * strokes:
+            return cells, missing
+    return levels[-1][0], num_strokes - num_painted
 
 
 def largest_remainder(shares, total):
@@ -117,52 +176,44 @@ class Grid:
     Args:
         target: float32 array `(height, width, 3)`, the photograph.
         cells: int, windows along the longer side.
-        outside: float32 array `(height, width, 1)`, 1 where no paint shall
+        forbidden: float32 array `(height, width, 1)`, 1 where no paint shall
             be, 0 elsewhere. Default: paint may be everywhere.
     """
 
-    def __init__(self, target, cells, outside=None):
+    def __init__(self, target, cells, forbidden=None):
         height, width = target.shape[:2]
-        longer = max(height, width)
+        self.longer = max(height, width)
         # Windows of more pixels than the photograph has show nothing new.
-        side = _FINE if cells == 1 or cells * _FINE <= 2 * longer else COARSE
-        if cells == 1 and longer <= 2 * _FINE:
-            side = 2 * _FINE
-        self.side = side
-        self.margin = 0 if cells == 1 else int(side * _MARGIN)
-        self.core = side - 2 * self.margin
+        fine = cells == 1 or cells * _FINE <= 2 * self.longer
+        self.side = _FINE if fine else COARSE
+        if cells == 1 and self.longer <= 2 * _FINE:
+            self.side = 2 * _FINE
+        self.margin = 0 if cells == 1 else int(self.side * _MARGIN)
+        self.core = self.side - 2 * self.margin
         self.unit = cells * self.core
-        self.height = max(1, round(height * self.unit / longer))
-        self.width = max(1, round(width * self.unit / longer))
+        self.height = max(1, round(height * self.unit / self.longer))
+        self.width = max(1, round(width * self.unit / self.longer))
         self.rows = -(-self.height // self.core)
         self.columns = -(-self.width // self.core)
         self.target = self._padded(target, 0.0)
         inside = np.ones((self.height, self.width, 1), "float32")
         self.mask = self._padded(inside, 0.0)
-        self.outside = 0 * self.mask
-        if outside is not None:
-            self.outside = self._padded(outside, 0.0)
+        self.forbidden = 0 * self.mask
+        if forbidden is not None:
+            self.forbidden = self._padded(forbidden, 0.0)
 
     def _padded(self, picture, fill):
         """The picture at the grid's resolution, with all windows' margins."""
-        padded = np.full(
-            (
-                self.rows * self.core + 2 * self.margin,
-                self.columns * self.core + 2 * self.margin,
-                picture.shape[-1],
-            ),
-            fill,
-            "float32",
+        shape = (
+            self.rows * self.core + 2 * self.margin,
+            self.columns * self.core + 2 * self.margin,
+            picture.shape[-1],
         )
+        padded = np.full(shape, fill, "float32")
         low, high = self.margin, self.margin + self.height
         right = self.margin + self.width
         padded[low:high, low:right] = resize(picture, self.height, self.width)
         return padded
-
-    def _corners(self, batch):
-        return self.core * (batch // self.columns), self.core * (
-            batch % self.columns
-        )
 
     def windows(self, canvas, batch):
         """Cut windows out of the photograph and the canvas.
@@ -172,31 +223,45 @@ class Grid:
             batch: int array `(batch,)`, numbers of windows.
 
         Returns:
-            Four float32 arrays `(batch, side, side, channels)`: photograph,
-            canvas, a mask that is 0 outside the picture, and one that is 1
-            where no paint shall be; and the margin, a fraction of the side.
+            A `Window`.
         """
-        tops, lefts = self._corners(batch)
-        pictures = self.target, self._padded(canvas, 1.0)
+        pictures = (
+            self.target,
+            self._padded(canvas, 1.0),
+            self.mask,
+            self.forbidden,
+        )
+        corners = [(n // self.columns, n % self.columns) for n in batch]
         cut = [
             np.stack(
                 [
-                    picture[top : top + self.side, left : left + self.side]
-                    for top, left in zip(tops, lefts)
+                    picture[
+                        row * self.core : row * self.core + self.side,
+                        column * self.core : column * self.core + self.side,
+                    ]
+                    for row, column in corners
                 ]
             )
-            for picture in (*pictures, self.mask, self.outside)
+            for picture in pictures
         ]
-        return *cut, self.margin / self.side
+        return Window(
+            *cut,
+            margin=self.margin / self.side,
+            pixels=self.longer * self.side / self.unit,
+        )
 
-    def share(self, canvas, num_strokes):
+    def allot(self, canvas, num_strokes):
         """Give each window strokes in proportion to its error's root.
+
+        Args:
+            canvas: float32 array `(height, width, 3)`.
+            num_strokes: int.
 
         Returns:
             An int array `(rows * columns,)` that sums to `num_strokes`.
         """
         error = (self.target - self._padded(canvas, 1.0)) ** 2
-        paintable = self.mask * (1 - self.outside)
+        paintable = self.mask * (1 - self.forbidden)
         error = np.concatenate([paintable * error, paintable], axis=-1)[
             self.margin : self.margin + self.rows * self.core,
             self.margin : self.margin + self.columns * self.core,
@@ -205,49 +270,8 @@ class Grid:
         error = error.reshape(shape).sum((1, 3)).reshape(-1, 4)
         shares = np.sqrt(error[:, :3].sum(axis=1) + 1e-6) * (error[:, 3] > 0)
         # No window gets a crowd: the others' batches would wait for it.
-        shares = np.minimum(shares, _CROWD * shares.mean())
+        shares = np.minimum(shares, _MAX_LOAD * shares.mean())
         return largest_remainder(shares, num_strokes)
-
-    def homes(self, actions):
-        """Say which window the middle of each stroke lies in.
-
-        Args:
-            actions: float32 array `(n, 12)`, relative to the picture.
-
-        Returns:
-            An int array `(n,)`, numbers of windows.
-        """
-        column, row = (
-            (actions[:, ACTION_INDEX[name]] * self.unit // self.core)
-            .astype(int)
-            .clip(0, most - 1)
-            for name, most in (
-                ("control_x", self.columns),
-                ("control_y", self.rows),
-            )
-        )
-        return row * self.columns + column
-
-    def to_windows(self, actions, homes):
-        """Rewrite actions of the picture for windows: undo `to_picture`.
-
-        Args:
-            actions: float32 array `(n, 12)`, relative to the picture.
-            homes: int array `(n,)`, the window of each stroke.
-
-        Returns:
-            A float32 array `(n, 12)`, and a bool array `(n,)`: which strokes
-            the window could have painted.
-        """
-        top, left = self._corners(homes)
-        origin = np.stack([left, top], axis=-1) - self.margin
-        moved = move_actions(
-            actions, -origin / self.side, np.float32(self.unit / self.side)
-        )
-        low = np.zeros(moved.shape[1], "float32")
-        low[X_COLUMNS + Y_COLUMNS] = self.margin / self.side
-        inside = (moved > low - _ROUNDED) & (moved < 1 - low + _ROUNDED)
-        return moved, inside.all(axis=1)
 
     def batches(self, counts):
         """Yield the windows to paint together, class after class.
@@ -267,24 +291,72 @@ class Grid:
                 most = max(1, MAX_BATCH // counts[batch].max())
                 yield from np.split(batch, range(most, len(batch), most))
 
-    def to_picture(self, actions, batch, chosen):
+    def to_picture(self, actions, batch, active):
         """Rewrite windows' actions for the picture, large strokes first.
 
         Args:
             actions: float32 array `(batch, strokes, 12)`.
             batch: int array `(batch,)`, numbers of windows.
-            chosen: bool array `(batch, strokes)`, which strokes count.
+            active: bool array `(batch, strokes)`, which strokes count.
 
         Returns:
-            A float32 array `(number of chosen strokes, 12)`.
+            A float32 array `(number of active strokes, 12)`.
         """
-        top, left = self._corners(batch)
-        origin = np.stack([left, top], axis=-1) - self.margin
+        corners = np.stack([batch % self.columns, batch // self.columns], -1)
+        origin = self.core * corners - self.margin
         moved = move_actions(
             actions, origin[:, None] / self.unit, self.side / self.unit
         )
         # Windows take turns, so that the picture grows evenly.
-        counts = chosen.sum(axis=1, keepdims=True)
-        turn = np.cumsum(chosen, axis=1) / np.maximum(counts, 1)
-        order = np.argsort(turn[chosen], kind="stable")
-        return moved[chosen][order]
+        counts = active.sum(axis=1, keepdims=True)
+        turn = np.cumsum(active, axis=1) / np.maximum(counts, 1)
+        order = np.argsort(turn[active], kind="stable")
+        return moved[active][order]
+
+
+def place_strokes(window, num_strokes, random, sizes=_SIZES):
+    """Place strokes where the error is, in the photograph's colours.
+
+    Large strokes come first, so that small ones lie on top. Directions are
+    random, pressures medium.
+
+    Args:
+        window: `Window`.
+        num_strokes: int, for each window.
+        random: `numpy.random.Generator`.
+        sizes: pair of floats, of the first and of the last stroke.
+
+    Returns:
+        A float32 array `(batch, num_strokes, 12)`.
+    """
+    num_windows, side = window.target.shape[:2]
+    border = round(window.margin * side)
+    core = slice(border, side - border)
+    error = np.sum((window.target - window.canvas) ** 2, -1, keepdims=True)
+    paintable = window.mask * (1 - window.forbidden)
+    chances = (paintable * (error + 1e-7))[:, core, core]
+    chances = chances.reshape(num_windows, -1) + 1e-12
+    chances = chances / chances.sum(axis=1, keepdims=True, dtype="float64")
+    pixels = np.stack(
+        [random.choice(len(row), num_strokes, p=row) for row in chances]
+    )
+    width = side - 2 * border
+    row, column = pixels // width + border, pixels % width + border
+    shape = (num_windows, num_strokes)
+    x = (column + random.random(shape)) / side
+    y = (row + random.random(shape)) / side
+    angle = 2 * np.pi * random.random(shape)
+    reach = (1 - 2 * window.margin) * (0.08 + 0.15 * random.random(shape))
+    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
+    actions = np.empty((*shape, len(ACTION_NAMES)), "float32")
+    actions[..., columns("control_x", "control_y")] = np.stack([x, y], -1)
+    actions[..., columns("start_x", "start_y")] = np.stack([x - dx, y - dy], -1)
+    actions[..., columns("end_x", "end_y")] = np.stack([x + dx, y + dy], -1)
+    actions[..., ACTION_INDEX["size"]] = np.linspace(*sizes, num_strokes)
+    actions[..., PRESSURE_COLUMNS] = 0.5
+    windows = np.arange(num_windows)[:, None]
+    actions[..., COLOR_COLUMNS] = window.target[windows, row, column]
+    edge = window.margin + _EDGE * (1 - 2 * window.margin)
+    for limited, low in ((X_COLUMNS + Y_COLUMNS, edge), (COLOR_COLUMNS, _EDGE)):
+        actions[..., limited] = np.clip(actions[..., limited], low, 1 - low)
+    return actions

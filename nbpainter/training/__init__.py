@@ -2,15 +2,14 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "brush_training",
-        "callbacks",
-        "devices",
-        "metrics",
-        "report",
-        "run",
-        "train",
-    ],
-)
+_MODULES = [
+    "brush_training",
+    "callbacks",
+    "devices",
+    "metrics",
+    "report",
+    "run",
+    "train",
+]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)

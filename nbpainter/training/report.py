@@ -21,8 +21,8 @@ from nbpainter.models.discriminator import (
 )
 from nbpainter.models.generators import render_strokes
 from nbpainter.models.presets import enter_facts, load_generator
+from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.coarse_to_fine import paint
-from nbpainter.painter.rendering import lay_strokes
 from nbpainter.plotting import plot_report, sample_photo, save_figure
 from nbpainter.training.metrics import (
     measure_fvu,

@@ -74,7 +74,7 @@ def measure(names, num_strokes, size, generator):
             )
             seconds = time.perf_counter() - started
             canvas = float(nbpainter.psnr(painting.canvas, target))
-            calm = nbpainter.painter.rendering.lay_strokes(
+            calm = nbpainter.painter.canvas.lay_strokes(
                 painting.blank(), painting.actions, model
             )
             calm = float(nbpainter.psnr(calm, target))

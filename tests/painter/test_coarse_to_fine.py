@@ -8,6 +8,7 @@ from skimage import data
 import nbpainter
 from nbpainter.actions import COLOR_COLUMNS, X_COLUMNS, Y_COLUMNS
 from nbpainter.errors import DataError
+from nbpainter.images import from_hex
 from nbpainter.painter import windows
 
 QUICK = {"num_steps": 20, "verbose": 0}
@@ -39,39 +40,39 @@ def test_windows_show_photograph_and_mask():
     target = np.random.default_rng(0).random((90, 60, 3)).astype("float32")
     grid = windows.Grid(target, 3)
     batch = np.arange(grid.rows * grid.columns)
-    photo, _, mask, outside, margin = grid.windows(0 * target, batch)
-    assert photo.shape[1:] == (grid.side, grid.side, 3)
-    assert margin == grid.margin / grid.side
+    window = grid.windows(0 * target, batch)
+    assert window.target.shape[1:] == (grid.side, grid.side, 3)
+    assert window.margin == grid.margin / grid.side
     low, high = grid.margin, grid.margin + grid.core
-    inside = mask[:, low:high, low:high].sum()
+    inside = window.mask[:, low:high, low:high].sum()
     assert inside == grid.height * grid.width
-    assert not outside.any()
+    assert not window.forbidden.any()
 
 
-def test_windows_take_up_the_strokes_that_they_painted():
+def test_windows_become_parts_of_the_picture():
     grid = windows.Grid(np.ones((90, 60, 3), "float32"), 3)
     batch = np.arange(grid.rows * grid.columns)
-    low = grid.margin / grid.side
-    random = nbpainter.random_actions(len(batch), seed=2)
-    for names in (X_COLUMNS, Y_COLUMNS):
-        random[:, names] = low + (1 - 2 * low) * random[:, names]
-    chosen = np.ones((len(batch), 1), bool)
-    strokes = grid.to_picture(random[:, None], batch, chosen)
-    homes = grid.homes(strokes)
-    np.testing.assert_array_equal(homes, batch)
-    again, able = grid.to_windows(strokes, homes)
-    assert able.all()
-    np.testing.assert_allclose(again, random, atol=1e-5)
-    assert not grid.to_windows(strokes, np.roll(homes, 1))[1].any()
+    middle = np.full((len(batch), 1, 12), 0.5, "float32")
+    active = np.ones((len(batch), 1), bool)
+    strokes = grid.to_picture(middle, batch, active)
+    rows, columns = np.divmod(batch, grid.columns)
+    for names, cells in ((X_COLUMNS, columns), (Y_COLUMNS, rows)):
+        centre = (cells + 0.5) * grid.core / grid.unit
+        for name in names:
+            np.testing.assert_allclose(strokes[:, name], centre, atol=1e-6)
+    size = nbpainter.ACTION_INDEX["size"]
+    assert strokes[0, size] == pytest.approx(
+        0.5 + np.log(grid.side / grid.unit) / 2
+    )
 
 
 @pytest.mark.parametrize("num_painted", [0, 20, 24, 100, 450, 499])
 def test_the_next_level_finishes_the_painting(num_painted):
     painted, levels = num_painted, 0
     while painted < 500:
-        _, strokes, there = windows.next_level(500, painted, 256, 256)
-        assert strokes > there >= 0
-        painted += strokes - there
+        _, missing = windows.next_level(500, painted, 256, 256)
+        assert missing > 0
+        painted += missing
         levels += 1
     assert painted == 500
     assert levels <= 3
@@ -251,7 +252,7 @@ def test_a_palette_costs_little(palette):
     if palette == 8:  # So many suit strokes that were moved without as well.
         return
     snapped = free.actions.copy()
-    palette = nbpainter.images.colors_of(chosen.palette)
+    palette = np.stack([from_hex(color) for color in chosen.palette])
     distance = snapped[:, None, COLOR_COLUMNS] - palette
     nearest = np.sum(distance**2, axis=-1).argmin(axis=1)
     snapped[:, COLOR_COLUMNS] = palette[nearest]

@@ -6,7 +6,7 @@ from PIL import Image
 
 import nbpainter
 from nbpainter.errors import DataError
-from nbpainter.painter import rendering
+from nbpainter.painter import canvas as rendering
 
 
 @pytest.fixture
