@@ -2,13 +2,14 @@
 
 import lazy_loader
 
-_MODULES = [
-    "canvas",
-    "coarse_to_fine",
-    "optimizer",
-    "painting",
-    "stroke_file",
-    "windows",
-]
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    [
+        "canvas",
+        "coarse_to_fine",
+        "optimizer",
+        "painting",
+        "stroke_file",
+        "windows",
+    ],
+)

@@ -2,14 +2,15 @@
 
 import lazy_loader
 
-_MODULES = [
-    "brush_training",
-    "callbacks",
-    "devices",
-    "metrics",
-    "report",
-    "run",
-    "train",
-]
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    [
+        "brush_training",
+        "callbacks",
+        "devices",
+        "metrics",
+        "report",
+        "run",
+        "train",
+    ],
+)
