@@ -10,8 +10,7 @@ import numpy as np
 from skimage import data
 
 import nbpainter
-from nbpainter import images as pictures
-from nbpainter import plotting
+from nbpainter import images as pictures, plotting
 
 FOLDER = pathlib.Path(__file__).parent
 

@@ -9,8 +9,7 @@ from nbpainter.errors import DataError
 from nbpainter.export.player import write_player
 from nbpainter.export.sheets import write_sheets
 from nbpainter.export.svg import write_svg
-from nbpainter.images import find_ffmpeg
-from nbpainter.images import from_hex as color_of
+from nbpainter.images import find_ffmpeg, from_hex as color_of
 
 _PAGES = 8
 

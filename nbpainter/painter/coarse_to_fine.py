@@ -63,17 +63,23 @@ _OTHER_PHOTO = 3.0
 _SURELY_THIS_PHOTO = 40.0
 
 
-def check_choices(
-    num_strokes=None,
-    size=None,
-    seed=None,
-    num_steps=PaintConfig.num_steps,
-    learning_rate=PaintConfig.learning_rate,
-    seconds=None,
-    palette=None,
-    background=None,
-):
-    """Check what can be checked without a photograph; see `paint`.
+_CHECKS = {
+    "num_strokes": lambda name, n: check_count(name, n, 1, MAX_STROKES),
+    "size": lambda _, size: check_size(size),
+    "seed": lambda name, n: check_count(name, n, 0, 2**32 - 1),
+    "num_steps": lambda name, n: check_count(name, n, 1, 100_000),
+    "learning_rate": check_positive,
+    "seconds": check_positive,
+    "palette": lambda _, p: choose_palette(p, np.zeros((1, 1, 3), "float32")),
+    "background": check_color,
+}
+
+
+def check_choices(**choices):
+    """Check what can be checked without a photograph.
+
+    Args:
+        **choices: arguments of `paint`, by name; `None` stands for a default.
 
     Raises:
         DataError: for a number out of range, or no colour.
@@ -82,20 +88,9 @@ def check_choices(
 
     >>> check_choices(num_strokes=400, background="#ffeecc")
     """
-    if num_strokes is not None:
-        check_count("num_strokes", num_strokes, 1, MAX_STROKES)
-    if size is not None:
-        check_size(size)
-    if seed is not None:
-        check_count("seed", seed, 0, 2**32 - 1)
-    check_count("num_steps", num_steps, 1, 100_000)
-    check_positive("learning_rate", learning_rate)
-    if seconds is not None:
-        check_positive("seconds", seconds)
-    if palette is not None:
-        choose_palette(palette, np.zeros((1, 1, 3), "float32"))
-    if background is not None:
-        check_color("background", background)
+    for name, value in choices.items():
+        if value is not None:
+            _CHECKS[name](name, value)
 
 
 def paint(
@@ -184,8 +179,9 @@ def paint(
             palette=[] if palette is None else choose_palette(palette, target),
         )
     else:
-        painting, target = _resume(resume, photo, size)
-        _check_own(painting, target, generator, seed, palette, background)
+        own = {"generator": generator, "seed": seed}
+        own |= {"palette": palette, "background": background}
+        painting, target = _resume(resume, photo, size, own)
     if num_strokes is not None and num_strokes < len(painting):
         raise DataError(
             f"The painting to resume has {len(painting)} strokes already. Ask "
@@ -197,46 +193,36 @@ def paint(
     return painter.finish()
 
 
-def _resume(painting, photo, size):
+def _resume(painting, photo, size, own):
     """A painting to go on with, and the photograph at its size."""
     if isinstance(painting, (str, os.PathLike)):
         painting = Painting.load(painting)
-    longer = max(painting.width, painting.height)
-    target = load_photo(photo, longer if size is None else size)
-    height, width = target.shape[:2]
-    scale = max(height, width) / longer
+    before = np.array([painting.height, painting.width])
+    target = load_photo(photo, before.max() if size is None else size)
+    now = np.array(target.shape[:2])
+    scale = now.max() / before.max()
     # Each side is rounded to whole pixels, before and now.
-    if (
-        abs(painting.height * scale - height) > 0.5 + 0.5 * scale
-        or abs(painting.width * scale - width) > 0.5 + 0.5 * scale
-    ):
+    if np.any(np.abs(before * scale - now) > 0.5 + 0.5 * scale):
         raise DataError(
             "The painting to resume is of another photograph: it has "
-            f"{painting.width} x {painting.height} pixels, and this one "
-            f"{width} x {height}."
+            f"{before[1]} x {before[0]} pixels, and this one {now[1]} x "
+            f"{now[0]}."
         )
-    return dataclasses.replace(painting, height=height, width=width), target
-
-
-def _check_own(painting, target, generator, seed, palette, background):
-    """What a resumed painting has of its own may only be said again."""
-    if background is not None:
-        background = background.lower()
-    own_palette = painting.palette
-    if palette is not None:
-        palette = sorted(choose_palette(palette, target))
-        own_palette = sorted(own_palette)
-    for name, value, own in (
-        ("generator", generator, painting.generator),
-        ("seed", seed, painting.seed),
-        ("palette", palette, own_palette),
-        ("background", background, painting.background),
-    ):
-        if value is not None and value != own:
+    # What the painting has of its own may only be said again.
+    if own["background"] is not None:
+        own["background"] = own["background"].lower()
+    if own["palette"] is not None:
+        colors = choose_palette(own["palette"], target)
+        same = set(colors) == set(painting.palette)
+        own["palette"] = painting.palette if same else colors
+    for name, value in own.items():
+        if value is not None and value != getattr(painting, name):
             raise DataError(
                 f"`{name}` is the painting's own when it is resumed: leave it "
                 f"out. Received: {name}={value!r}."
             )
+    height, width = now.tolist()
+    return dataclasses.replace(painting, height=height, width=width), target
 
 
 class _Clock:

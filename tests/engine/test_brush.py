@@ -6,8 +6,7 @@ import pytest
 
 import nbpainter
 from nbpainter.actions import COLOR_COLUMNS, random_actions
-from nbpainter.engine import brush as mypaint
-from nbpainter.engine import libmypaint
+from nbpainter.engine import brush as mypaint, libmypaint
 
 pytestmark = pytest.mark.engine
 

@@ -12,9 +12,11 @@ import pytest
 import nbpainter
 from nbpainter import cli
 from nbpainter.actions import PRESSURE_COLUMNS
-from nbpainter.engine import brush as mypaint
-from nbpainter.engine import brush_file as brush_files
-from nbpainter.engine import suitability as brushes
+from nbpainter.engine import (
+    brush as mypaint,
+    brush_file as brush_files,
+    suitability as brushes,
+)
 from nbpainter.errors import DataError, EngineError
 from nbpainter.files import sha256
 from nbpainter.models import presets as weights

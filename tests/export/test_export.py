@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 import nbpainter
-from nbpainter import cli
-from nbpainter import export as exports
+from nbpainter import cli, export as exports
 from nbpainter.actions import ACTION_INDEX, COLOR_COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.export import sheets, svg

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter.training import callbacks
-from nbpainter.training import run as runs
-from nbpainter.training import train as training
+from nbpainter.training import callbacks, run as runs, train as training
 
 
 @pytest.fixture
