@@ -8,6 +8,8 @@ import inspect
 import json
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -53,6 +55,56 @@ def test_imports_run_one_way_between_rooms_and_in_no_circle_inside_one():
         for imported in found:
             assert _level(imported) <= _level(name), (name, imported)
     list(graphlib.TopologicalSorter(graph).static_order())  # Or CycleError.
+
+
+# What a lesson asks for by name when it measures, trains on or paints.
+ON_DEMAND = {
+    *("StopAfter", "StopOnNonFinite", "measure_fvu", "measure_texture"),
+    *("train_brush", "judge_generator", "paint"),
+}
+WALLS = {
+    "generator": {"painter", "training", "export"},
+    "discriminator": {"painter", "training", "export"},
+    "gan": {"painter", "training", "export"},
+    "paint_image": {"training", "export"},
+}
+
+
+@pytest.mark.parametrize("lesson", WALLS)
+def test_a_lesson_loads_no_room_behind_its_wall(lesson):
+    """Its imports, and all names that it uses but those of `ON_DEMAND`."""
+    path = ROOT / "notebooks" / f"{lesson}.ipynb"
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    code = "\n".join(
+        "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
+    )
+    imports = re.findall(r"^(?:from|import) nbpainter.*", code, re.M)
+    names = set(re.findall(r"\bnbpainter\.(\w+)", code))
+    lines = [*imports, *(f"nbpainter.{name}" for name in names - ON_DEMAND)]
+    if lesson == "paint_image":
+        lines += ["nbpainter.paint", "nbpainter.Painting([], 8, 8)"]
+    lines.append("import sys; print(*sys.modules)")
+    found = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    rooms = {n.split(".")[1] for n in found if n.startswith("nbpainter.")}
+    assert rooms >= {"models", "data"}
+    assert not rooms & WALLS[lesson]
+
+
+def test_a_painting_loads_no_network_when_it_is_made():
+    code = (
+        "import nbpainter; nbpainter.Painting([], 8, 8, generator='charcoal');"
+        "from nbpainter.models import generators, presets;"
+        "print(presets.load_generator.cache_info().currsize)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["0"]
 
 
 def test_only_config_reads_the_environment():

@@ -1,0 +1,57 @@
+"""Files written by commit f325191 still load, and draw the same."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+import nbpainter
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize(
+    "name", ["dry_brush", "palette", "own_brush", "charcoal"]
+)
+def test_an_old_painting_draws_the_same_picture(name, monkeypatch):
+    monkeypatch.chdir(GOLDEN)  # Its own brush's weights lie beside it.
+    painting = nbpainter.Painting.load(f"{name}.json")
+    expected = nbpainter.load_photo(f"{name}.png", 64)
+    assert np.abs(painting.canvas - expected).max() < 2 / 255
+    assert painting.figures["num_strokes"] == len(painting)
+
+
+def test_an_old_painting_is_saved_as_it_was(tmp_path):
+    for path in GOLDEN.glob("*.json"):
+        nbpainter.Painting.load(path).save(tmp_path / path.name)
+        assert (tmp_path / path.name).read_text() == path.read_text()
+
+
+def test_an_old_painting_with_a_generator_of_ones_own_takes_it_again():
+    painting = nbpainter.Painting.load(GOLDEN / "custom.json")
+    with pytest.raises(nbpainter.DataError, match="of one's own"):
+        painting.render()
+    painting.generator = nbpainter.load_pretrained("generator_pretrained")
+    assert painting.render().shape == (43, 64, 3)
+
+
+def test_an_old_painting_can_be_resumed(tmp_path):
+    from skimage import data
+
+    painting = nbpainter.paint(
+        data.coffee(),
+        14,
+        resume=GOLDEN / "dry_brush.json",
+        num_steps=5,
+        verbose=0,
+    )
+    assert len(painting) == 14
+
+
+def test_old_weights_of_a_brush_load_and_draw():
+    weights = GOLDEN / "trained" / "pen.weights.h5"
+    generator = nbpainter.load_pretrained(weights)
+    actions = nbpainter.random_actions(4)
+    assert nbpainter.render_strokes(generator, actions)[..., 3].max() > 0.2
+    entry = nbpainter.read_manifest(GOLDEN / "trained")["pen"]
+    assert entry["num_weights"] == generator.count_params()
