@@ -12,6 +12,7 @@ import operator
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from nbpainter.actions import (
     ACTION_INDEX,
@@ -124,19 +125,20 @@ def _compiled_draw(generator, noisy):
     return tf.function(draw, input_signature=signature, autograph=False)
 
 
-@functools.lru_cache(maxsize=16)
-def _enlarger(step):
-    """A matrix that enlarges a row of drawn pixels to a block's.
+def _enlarge(opacity, step):
+    """Cut the margin off a drawn block, and enlarge it by cubic interpolation.
 
-    Cubic interpolation with a = -1/2:
-    [Keys, 1981](https://doi.org/10.1109/TASSP.1981.1163711).
+    Pillow's filter is that of
+    [Keys, 1981](https://doi.org/10.1109/TASSP.1981.1163711), a = -1/2.
     """
-    place = (np.arange(_BLOCK * step) + 0.5) / step - 0.5 + _MARGIN
-    distance = np.abs(place[:, None] - np.arange(_DRAWN))
-    near = (1.5 * distance - 2.5) * distance**2 + 1
-    far = ((2.5 - 0.5 * distance) * distance - 4) * distance + 2
-    weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
-    return weights.astype("float32")
+    low, high = _MARGIN, _MARGIN + _BLOCK
+    if step == 1:
+        return opacity[low:high, low:high]
+    side, box = step * _BLOCK, (low, low, high, high)
+    enlarged = Image.fromarray(opacity).resize(
+        (side, side), Image.Resampling.BICUBIC, box
+    )
+    return np.asarray(enlarged)
 
 
 def _cut_blocks(actions, height, width, reach):
@@ -220,9 +222,7 @@ def draw_blocks(actions, generator, height, width, seed=None):
         for (stroke, left, top, right, bottom, step), opacity in zip(
             batch.tolist(), opacities
         ):
-            enlarge = _enlarger(step)
-            opacity = enlarge[: bottom - top] @ opacity
-            opacity = opacity @ enlarge[: right - left].T
+            opacity = _enlarge(opacity, step)[: bottom - top, : right - left]
             yield stroke, slice(top, bottom), slice(left, right), opacity
 
 
