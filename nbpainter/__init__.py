@@ -78,13 +78,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "read_manifest",
             "save_pretrained",
         ],
-        "training.callbacks": ["Checkpoints", "StopAfter", "StopOnNonFinite"],
+        "training.run": ["Checkpoints", "StopAfter", "StopOnNonFinite"],
         "training.train": [
+            "train_brush",
             "train_discriminator",
             "train_gan",
             "train_generator",
         ],
-        "training.brush_training": ["train_brush"],
         "training.metrics": [
             "measure_fvu",
             "measure_spread",

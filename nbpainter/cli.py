@@ -228,7 +228,6 @@ def _train(arguments):
         arguments.out,
         arguments.data,
         resume=arguments.resume,
-        devices=arguments.devices,
     )
     name = {"gan": "generator_gan"}.get(
         arguments.stage, f"{arguments.stage}_pretrained"

@@ -5,9 +5,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
-        "brush_training",
-        "callbacks",
-        "devices",
         "metrics",
         "report",
         "run",

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter.training import callbacks
 from nbpainter.training import run as runs
 from nbpainter.training import train as training
 
@@ -32,7 +31,7 @@ def test_a_stopped_training_of_two_files_goes_on(paths, tmp_path, monkeypatch):
     data = entry["generator_pretrained"]["data"]
     assert data == {str(path): nbpainter.files.sha256(path) for path in paths}
 
-    class Stop(callbacks.Checkpoints):
+    class Stop(runs.Checkpoints):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
             raise KeyboardInterrupt
