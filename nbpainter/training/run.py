@@ -236,7 +236,12 @@ class Checkpoints(keras.callbacks.Callback):
                 f"Training {self.stage!r} went wrong in epoch {epoch}: a "
                 "weight is not finite. Lower the learning rate."
             )
-        head = {"epoch": epoch, "recipe": self.recipe, "history": self.history}
+        head = {
+            "epoch": epoch,
+            "recipe": self.recipe,
+            "history": self.history,
+            "num_arrays": len(arrays),
+        }
         path = self.folder / f"{self.stage}-{epoch:05d}{_SUFFIX}"
         with written_whole(path) as temporary, temporary.open("wb") as file:
             np.savez(file, *arrays, head=json.dumps(head))
@@ -257,8 +262,7 @@ class Checkpoints(keras.callbacks.Callback):
         for path in self._found():
             try:
                 head, arrays = _read_checkpoint(path)
-            # What zipfile and numpy raise for damaged files.
-            except (OSError, ValueError, KeyError, RuntimeError) as error:
+            except Exception as error:  # zipfile raises almost anything.
                 _logger.warning(
                     "The checkpoint %s is damaged (%s); using the one before "
                     "it.",
@@ -295,7 +299,7 @@ def _read_checkpoint(path):
             raise ValueError(f"the CRC of {damaged} is wrong")
     with np.load(path, allow_pickle=False) as file:
         head = json.loads(str(file["head"]))
-        return head, [file[f"arr_{n}"] for n in range(len(file.files) - 1)]
+        return head, [file[f"arr_{n}"] for n in range(head["num_arrays"])]
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
