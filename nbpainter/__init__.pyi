@@ -117,11 +117,6 @@ from .painter.painting import (
 from .training.brush_training import (
     train_brush as train_brush,
 )
-from .training.callbacks import (
-    Checkpoints as Checkpoints,
-    StopAfter as StopAfter,
-    StopOnNonFinite as StopOnNonFinite,
-)
 from .training.metrics import (
     measure_fvu as measure_fvu,
     measure_spread as measure_spread,
@@ -133,7 +128,13 @@ from .training.report import (
     measure_reality_gap as measure_reality_gap,
     write_report as write_report,
 )
+from .training.run import (
+    Checkpoints as Checkpoints,
+    StopAfter as StopAfter,
+    StopOnNonFinite as StopOnNonFinite,
+)
 from .training.train import (
+    train_brush as train_brush,
     train_discriminator as train_discriminator,
     train_gan as train_gan,
     train_generator as train_generator,

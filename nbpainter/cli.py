@@ -1,12 +1,13 @@
-"""The command line: `nbpainter paint / replay / draw / train / report`.
-
-And for data at full size: `nbpainter download / inspect`.
+"""The command line: `nbpainter paint / replay / export / train / report ...`.
 
 Whatever a user can mend ends in one sentence on standard error and exit code
 2. TensorFlow is imported by the commands that need it, when they need it.
 """
 
 import argparse
+import contextlib
+import importlib
+import logging
 import os
 import pathlib
 import signal
@@ -16,9 +17,28 @@ import time
 
 import nbpainter
 from nbpainter.config import BrushReportConfig, PaintConfig
-from nbpainter.errors import DataError, NBPainterError
+from nbpainter.errors import DataError, EngineError, NBPainterError
 from nbpainter.files import make_folder
-from nbpainter.painter.coarse_to_fine import check_choices
+
+
+class _Printer(logging.Handler):
+    """Prints what the package says; an error of the output is not caught."""
+
+    def emit(self, record):
+        print(record.getMessage(), flush=True)
+
+
+_PRINTER = _Printer()
+_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# Of the seconds that a whole command may take, what the files need: a part of
+# them, and a constant.
+_FILES_PART, _FILES_SECONDS = 0.15, 2.0
+_METRICS = {
+    "fvu": "FVU",
+    "texture": "texture",
+    "accuracy": "accuracy",
+    "calibration_error": "calibration error",
+}
 
 
 def build_parser():
@@ -31,256 +51,161 @@ def build_parser():
         dest="command", required=True, metavar="COMMAND"
     )
 
-    add_paint_command(commands)
+    def command(run, help, arguments, description=None):
+        """Add the command that `run` is named after, with its arguments."""
+        added = commands.add_parser(
+            run.__name__.lstrip("_"),
+            help=help,
+            description=description,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        added.set_defaults(run=run)
+        for usage, text in arguments.items():
+            _add_argument(added, usage, text)
+        return added
 
-    replay = commands.add_parser(
-        "replay", help="draw a painting's strokes with the real MyPaint engine"
+    command(
+        _paint,
+        "paint photographs",
+        {
+            "photos PHOTO...": "a picture file, or a folder of them",
+            "--strokes N": "default: 400, or as many as fit into --seconds",
+            "--size PX": "longer side; default: 512",
+            "--seconds S": "end after about so long, with all files, for each "
+            "photograph",
+            "--seed S": "default: 0",
+            "--palette N|COLORS": "paint with N colours that suit the "
+            "photograph, or with those of a list: '#112233,#ffeecc'",
+            "--background COLOR": "'#rrggbb'; default: white",
+            "--mask PICTURE": "paint only where it is white",
+            "--resume painting.json": "go on with this painting, on the same "
+            "photograph",
+            "--brush NAME": "one with a preset, or the .weights.h5 of `train "
+            "brush`; default: dry_brush, or the one of the painting to resume",
+            "--export ENDING...": "leave more files: svg html webp mp4 pdf",
+            "--out DIR=painting": "the files' folder; with several "
+            "photographs, one folder in it for each",
+        },
+        "Paint photographs. Ctrl-C ends with the painting as it is: all its "
+        "files are written, and the exit code is 130.",
     )
-    replay.add_argument("painting", metavar="painting.json")
-    replay.add_argument("--size", type=int, metavar="PX", help="longer side")
-    replay.add_argument("--out", metavar="FILE.png", default="mypaint.png")
-    replay.add_argument(
-        "--brush",
-        metavar="NAME|FILE.myb",
-        help="draw them with this one; default: the painting's own",
+    command(
+        _replay,
+        "draw a painting's strokes with the real MyPaint engine",
+        {
+            "painting painting.json": None,
+            "--size PX": "longer side",
+            "--out FILE.png=mypaint.png": None,
+            "--brush NAME|FILE.myb": "draw them with this one; default: the "
+            "painting's own",
+        },
     )
-    replay.set_defaults(run=_replay)
-
-    export = commands.add_parser(
-        "export", help="write a painting as SVG, HTML, PDF, animation or PNG"
+    command(
+        _export,
+        "write a painting as SVG, HTML, PDF, animation or PNG",
+        {
+            "painting painting.json": None,
+            "files FILE...": "the ending decides: painting.svg painting.html "
+            "steps.pdf",
+            "--transparent": "leave out the background of a .png",
+        },
     )
-    export.add_argument("painting", metavar="painting.json")
-    export.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="the ending decides: painting.svg painting.html steps.pdf",
-    )
-    export.add_argument(
-        "--transparent",
-        action="store_true",
-        help="leave out the background of a .png",
-    )
-    export.set_defaults(run=_export)
-
-    draw = commands.add_parser(
-        "draw", help="draw episodes for training with the real MyPaint engine"
+    draw = command(
+        _draw, "draw episodes for training with the real MyPaint engine", {}
     )
     draw.add_argument("--strokes", type=int, metavar="N", required=True)
     draw.add_argument("--out", metavar="FILE.npz", required=True)
-    draw.add_argument("--brush", metavar="NAME|FILE.myb", default="dry_brush")
-    draw.add_argument("--seed", type=int, metavar="S", default=0)
-    draw.set_defaults(run=_draw)
-
-    download = commands.add_parser(
-        "download", help="fetch files of the dataset from Kaggle"
+    _add_argument(draw, "--brush NAME|FILE.myb=dry_brush")
+    _add_argument(draw, "--seed S=0")
+    command(
+        _download,
+        "fetch files of the dataset from Kaggle",
+        {"index N...": "0 to 77", "--out DIR=episodes": None},
     )
-    download.add_argument(
-        "index", type=int, nargs="+", metavar="N", help="0 to 77"
+    command(
+        _inspect,
+        "show a file of episodes and check its rows",
+        {
+            "file FILE.npz": None,
+            "--brush NAME=dry_brush": None,
+            "--out DIR": "for the picture; default: beside FILE",
+        },
     )
-    download.add_argument("--out", metavar="DIR", default="episodes")
-    download.set_defaults(run=_download)
-
-    inspect = commands.add_parser(
-        "inspect", help="show a file of episodes and check its rows"
+    command(
+        _train,
+        "train a network from zero",
+        {
+            "stage {generator,discriminator,gan,brush}": None,
+            "brush [BRUSH]": "after `brush`: a brush's name or a .myb file, to "
+            "have a generator of its own",
+            "--data PATH...": "episodes files; default: strokes are drawn",
+            "--out DIR=trained": "weights go there; those of earlier stages "
+            "are taken from there",
+            "--resume": "go on from the newest checkpoint in DIR",
+        },
     )
-    inspect.add_argument("file", metavar="FILE.npz")
-    inspect.add_argument("--brush", metavar="NAME", default="dry_brush")
-    inspect.add_argument(
-        "--out", metavar="DIR", help="for the picture; default: beside FILE"
-    )
-    inspect.set_defaults(run=_inspect)
-
-    train = commands.add_parser("train", help="train a network from zero")
-    train.add_argument(
-        "stage", choices=["generator", "discriminator", "gan", "brush"]
-    )
-    train.add_argument(
-        "brush",
-        metavar="BRUSH",
-        nargs="?",
-        help="after `brush`: a brush's name or a .myb file, to have a "
-        "generator of its own",
-    )
-    train.add_argument(
-        "--data",
-        nargs="+",
-        metavar="PATH",
-        default=[],
-        help="episodes files; default: strokes are drawn",
-    )
-    train.add_argument(
-        "--out",
-        metavar="DIR",
-        default="trained",
-        help="weights go there; those of earlier stages are taken from there",
-    )
-    train.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from the newest checkpoint in DIR",
-    )
-    train.add_argument(
-        "--devices",
-        type=int,
-        metavar="N",
-        default=1,
-        help="GPUs, or parts of the CPU, that share each batch",
-    )
-    train.set_defaults(run=_train)
-
-    report = commands.add_parser(
-        "report", help="measure a generator against the real brush"
-    )
+    report = command(_report, "measure a generator against the real brush", {})
     which = report.add_mutually_exclusive_group()
-    which.add_argument(
-        "--preset",
-        metavar="NAME",
-        default="generator_gan",
-        help="a shipped generator, or a .weights.h5 file",
+    text = "a shipped generator, or a .weights.h5 file"
+    _add_argument(which, "--preset NAME=generator_gan", text)
+    _add_argument(which, "--brush NAME", "the shipped generator of a brush")
+    text = "photographs to paint for the reality gap; default: a sample"
+    _add_argument(report, "--photo PHOTO...", text)
+    _add_argument(report, "--out DIR=report")
+    command(
+        _brushes,
+        "list the brushes on this machine and try each",
+        {
+            "group [WORD]": "only names with this in them",
+            "--out FILE.png=brushes.png": None,
+        },
     )
-    which.add_argument(
-        "--brush", metavar="NAME", help="the shipped generator of a brush"
-    )
-    report.add_argument(
-        "--photo",
-        nargs="+",
-        metavar="PHOTO",
-        default=[],
-        help="photographs to paint for the reality gap; default: a sample",
-    )
-    report.add_argument("--out", metavar="DIR", default="report")
-    report.set_defaults(run=_report)
-
-    brushes = commands.add_parser(
-        "brushes", help="list the brushes on this machine and try each"
-    )
-    brushes.add_argument(
-        "group", nargs="?", metavar="WORD", help="only names with this in them"
-    )
-    brushes.add_argument("--out", metavar="FILE.png", default="brushes.png")
-    brushes.set_defaults(run=_brushes)
-
-    for command in commands.choices.values():
-        command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
 
 
-def _replay(arguments):
-    painting = nbpainter.Painting.load(arguments.painting)
-    brush = arguments.brush and nbpainter.engine.suitability.choose_brush(
-        arguments.brush
-    )
-    picture = painting.replay(arguments.size, brush=brush)
-    nbpainter.images.save_image(picture, arguments.out)
-    print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
+def _add_argument(parser, usage, help=None):
+    """Add an argument to a command.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+        usage: str, as on a manual's page: a name and its `METAVAR`; also
+            `METAVAR=DEFAULT`, `METAVAR...` for one or more of them,
+            `[METAVAR]` for at most one and `{THIS,THAT}` for a choice. An
+            option without any is a switch.
+        help: str. Default: none.
+    """
+    name, _, metavar = usage.partition(" ")
+    metavar, _, default = metavar.partition("=")
+    settings = {"help": help, "type": _TYPES.get(name), "metavar": metavar}
+    if not metavar:
+        settings = {"help": help, "action": "store_true"}
+    elif metavar.endswith("..."):
+        settings |= {"nargs": "+", "metavar": metavar[:-3], "default": []}
+    elif metavar.startswith("["):
+        settings |= {"nargs": "?", "metavar": metavar.strip("[]")}
+    elif metavar.startswith("{"):
+        settings |= {"choices": metavar.strip("{}").split(",")}
+    elif default:
+        settings |= {"default": default}
+    parser.add_argument(name, **settings)
 
 
-def _export(arguments):
-    for path in arguments.files:
-        nbpainter.export.check_export(path, arguments.transparent)
-    painting = nbpainter.Painting.load(arguments.painting)
-    for path in arguments.files:
-        painting.export(path, arguments.transparent)
-    print(f"{len(painting)} strokes: {', '.join(arguments.files)}.")
+def _palette(text):
+    """The argument of `paint` that a text stands for."""
+    try:
+        return int(text)
+    except ValueError:
+        return [color.strip() for color in text.split(",")]
 
 
-def _draw(arguments):
-    path = pathlib.Path(arguments.out)
-    brush = nbpainter.engine.suitability.choose_brush(arguments.brush)
-    nbpainter.data.drawing.write_drawn_episodes(
-        path, arguments.strokes, brush, arguments.seed, verbose=1
-    )
-    megabytes = path.stat().st_size / 1e6
-    print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
-
-
-def _download(arguments):
-    paths = nbpainter.download_episodes(arguments.index, arguments.out)
-    print(f"Whole and checked: {', '.join(map(str, paths))}.")
-
-
-def _inspect(arguments):
-    figures = nbpainter.inspect_episodes(
-        arguments.file, arguments.out, arguments.brush
-    )
-    print("\n".join(nbpainter.data.inspection.inspection_lines(figures)))
-
-
-def _brushes(arguments):
-    nbpainter.engine.brush_sheet.print_brushes(arguments.group, arguments.out)
-
-
-def _train(arguments):
-    if arguments.stage == "brush":
-        return _train_brush(arguments)
-    if arguments.brush:
-        raise DataError(
-            f"{arguments.brush!r} is one word too many: only `nbpainter train "
-            "brush` takes a brush."
-        )
-    train = {
-        "generator": nbpainter.train_generator,
-        "discriminator": nbpainter.train_discriminator,
-        "gan": nbpainter.train_gan,
-    }[arguments.stage]
-    train(
-        arguments.out,
-        arguments.data,
-        resume=arguments.resume,
-        devices=arguments.devices,
-    )
-    name = {"gan": "generator_gan"}.get(
-        arguments.stage, f"{arguments.stage}_pretrained"
-    )
-    entry = nbpainter.models.presets.read_manifest(arguments.out)[name]
-    shown = ", ".join(
-        f"{label} {entry[name]:.4f}"
-        for name, label in (
-            ("fvu", "FVU"),
-            ("texture", "texture"),
-            ("accuracy", "accuracy"),
-            ("calibration_error", "calibration error"),
-        )
-        if name in entry
-    )
-    print(
-        f"{shown} on {entry['num_test_strokes']} unseen strokes, "
-        f"{entry['num_weights']} weights, {entry['seconds']} s. In "
-        f"{arguments.out}."
-    )
-
-
-def _train_brush(arguments):
-    if not arguments.brush:
-        raise DataError(
-            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
-            "brushes` lists them."
-        )
-    if arguments.data or arguments.devices != 1:
-        raise DataError(
-            "`nbpainter train brush` draws its own strokes on one device: "
-            "leave out --data and --devices."
-        )
-    path = nbpainter.train_brush(
-        arguments.out, arguments.brush, resume=arguments.resume
-    )
-    figures = nbpainter.training.report.write_report(
-        path, arguments.out, config=BrushReportConfig(), enter=True, verbose=1
-    )
-    print("\n".join(nbpainter.training.report.report_lines(figures)))
-    print(f"Paint with it: nbpainter paint PHOTO --brush {path}")
-
-
-def _report(arguments):
-    preset = arguments.preset
-    if arguments.brush:
-        preset = nbpainter.models.presets.preset_of_brush(arguments.brush)
-    figures = nbpainter.training.report.write_report(
-        preset, arguments.out, arguments.photo, verbose=1
-    )
-    print("\n".join(nbpainter.training.report.report_lines(figures)))
-    print(f"The same as JSON and as a picture: in {arguments.out}.")
+_TYPES = {
+    "index": int,
+    "--palette": _palette,
+    "--seconds": float,
+    "--seed": int,
+    "--size": int,
+    "--strokes": int,
+}
 
 
 def main(arguments=None):
@@ -297,6 +222,9 @@ def main(arguments=None):
     if threading.current_thread() is threading.main_thread():
         # What is half-written is taken away on the way out.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    logger = logging.getLogger("nbpainter")
+    logger.addHandler(_PRINTER)
+    logger.setLevel(logging.INFO)
     arguments = build_parser().parse_args(arguments)
     try:
         return arguments.run(arguments) or 0
@@ -315,152 +243,118 @@ def main(arguments=None):
     return 2
 
 
-_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-# Of the seconds that a whole command may take, for all but the painting:
-_FILES_SHARE, _FILES_SECONDS = 0.15, 2.0
+@contextlib.contextmanager
+def quiet_stderr():
+    """Hide what is written to standard error, by libraries in C++ as well.
 
-
-def add_paint_command(commands):
-    """Add the command to the sub-parsers of the command line."""
-    paint = commands.add_parser(
-        "paint",
-        help="paint photographs",
-        description="Paint photographs. Ctrl-C ends with the painting as it "
-        "is: all its files are written, and the exit code is 130.",
-    )
-    paint.add_argument(
-        "photos",
-        metavar="PHOTO",
-        nargs="+",
-        help="a picture file, or a folder of them",
-    )
-    paint.add_argument(
-        "--strokes",
-        type=int,
-        metavar="N",
-        help="default: 400, or as many as fit into --seconds",
-    )
-    paint.add_argument(
-        "--size", type=int, metavar="PX", help="longer side; default: 512"
-    )
-    paint.add_argument(
-        "--seconds",
-        type=float,
-        metavar="S",
-        help="end after about so long, with all files, for each photograph",
-    )
-    paint.add_argument("--seed", type=int, metavar="S", help="default: 0")
-    paint.add_argument(
-        "--palette",
-        metavar="N|COLORS",
-        help="paint with N colours that suit the photograph, or with those "
-        "of a list: '#112233,#ffeecc'",
-    )
-    paint.add_argument(
-        "--background", metavar="COLOR", help="'#rrggbb'; default: white"
-    )
-    paint.add_argument(
-        "--mask", metavar="PICTURE", help="paint only where it is white"
-    )
-    paint.add_argument(
-        "--resume",
-        metavar="painting.json",
-        help="go on with this painting, on the same photograph",
-    )
-    paint.add_argument(
-        "--brush",
-        metavar="NAME",
-        help="one with a preset, or the .weights.h5 of `train brush`; "
-        "default: dry_brush, or the one of the painting to resume",
-    )
-    paint.add_argument(
-        "--export",
-        nargs="+",
-        metavar="ENDING",
-        default=[],
-        help="leave more files: svg html webp mp4 pdf",
-    )
-    paint.add_argument(
-        "--out",
-        metavar="DIR",
-        default="painting",
-        help="the files' folder; with several photographs, one folder in it "
-        "for each",
-    )
-    paint.set_defaults(run=run_paint)
-    return paint
-
-
-def run_paint(arguments):
-    """Paint all photographs of the command line.
-
-    Args:
-        arguments: `argparse.Namespace` of `add_paint_command`'s parser.
-
-    Returns:
-        130 after Ctrl-C, 2 if a photograph failed, else `None`.
-
-    Raises:
-        NBPainterError: if the only photograph fails.
+    TensorFlow greets with some lines when it is imported, before any setting
+    can silence them.
     """
-    if arguments.brush:
-        nbpainter.models.presets.preset_of_brush(arguments.brush)
-    for name in _exported(arguments):
-        nbpainter.export.check_export(name)  # Before minutes of painting.
+    try:
+        kept = os.dup(2)
+    except OSError:  # There is no standard error.
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _load(module):
+    """Import a module of ours that may need TensorFlow."""
+    with quiet_stderr():
+        return importlib.import_module(f"nbpainter.{module}")
+
+
+def _paint(arguments):
+    """Paint all photographs: 130 after Ctrl-C, 2 if one of several failed."""
+    started = time.perf_counter()
     photos, several = _find_photos(arguments.photos)
     if several and arguments.resume:
         raise DataError(
             "--resume goes on with one painting: name its photograph alone. "
             f"Received: {len(photos)} photographs."
         )
-    # Once for all photographs, and before there is a folder.
-    check_choices(
-        *(arguments.strokes, arguments.size, arguments.seed),
-        *(arguments.seconds, _palette(arguments.palette)),
-        arguments.background,
-    )
+    # What holds for all photographs is checked once, before there is a folder.
+    exported = [_exported(ending) for ending in arguments.export]
+    brush = arguments.brush
+    if brush:
+        brush = _load("models.presets").preset_of_brush(brush)
+    choices = {
+        "num_strokes": arguments.strokes,
+        "size": arguments.size,
+        "seed": arguments.seed,
+        "seconds": arguments.seconds,
+        "palette": arguments.palette,
+        "background": arguments.background,
+    }
+    _load("painter.coarse_to_fine").check_choices(**choices)
+    if choices["size"] is None and not arguments.resume:
+        choices["size"] = PaintConfig.size
+    choices |= {
+        "generator": brush,
+        "num_steps": PaintConfig.num_steps,
+        "mask": arguments.mask,
+        "resume": arguments.resume,
+    }
+    out = pathlib.Path(arguments.out)
     if not several:
-        return 130 if _paint(photos[0], arguments.out, arguments) else None
+        return _paint_one(photos[0], out, started, choices, exported)
     failed, taken = 0, set()
     for photo in photos:
-        folder = _folder_of(photo, taken)
         print(f"{photo}:")
         try:
-            if _paint(photo, pathlib.Path(arguments.out) / folder, arguments):
+            folder = out / _folder_of(photo, taken)
+            if _paint_one(photo, folder, started, choices, exported):
                 return 130
         except NBPainterError as error:
             failed += 1
             print(f"nbpainter: {error}", file=sys.stderr)
+        started = time.perf_counter()
     if failed:
         print(
             f"nbpainter: {failed} of {len(photos)} photographs failed.",
             file=sys.stderr,
         )
-    return 2 if failed else None
+    return 2 if failed else 0
+
+
+def _exported(ending):
+    """Name of a file that is asked for beside the usual ones."""
+    ending = ending.lstrip(".")
+    if not ending.isalnum():
+        raise DataError(
+            f"--export takes endings, such as svg. Received: {ending!r}."
+        )
+    _load("export").check_export(f"painting.{ending}")
+    return f"painting.{ending}"
 
 
 def _find_photos(places):
     """All photographs, and whether they are or may be several."""
     photos = []
-    for place in places:
-        if not os.path.exists(place) and len(places) == 1:
+    for place in map(pathlib.Path, places):
+        if not place.exists() and len(places) == 1:
             raise DataError(f"There is no photograph {place}. Check the path.")
-        if os.path.isdir(place):
-            found = sorted(
-                path
-                for path in pathlib.Path(place).iterdir()
-                if path.suffix.lower() in _PHOTOS
-                # macOS leaves "._name.jpg" beside each "name.jpg".
-                and not path.name.startswith(".")
+        if not place.is_dir():
+            photos.append(place)
+            continue
+        # macOS leaves "._name.jpg" beside each "name.jpg".
+        found = sorted(
+            path
+            for path in place.iterdir()
+            if path.suffix.lower() in _PHOTOS and path.name[0] != "."
+        )
+        if not found:
+            raise DataError(
+                f"There is no photograph in the folder {place}: none ends "
+                f"in {', '.join(_PHOTOS)}."
             )
-            if not found:
-                raise DataError(
-                    f"There is no photograph in the folder {place}: none ends "
-                    f"in {', '.join(_PHOTOS)}."
-                )
-            photos += found
-        else:
-            photos.append(pathlib.Path(place))
+        photos += found
     return photos, len(photos) > 1 or os.path.isdir(places[0])
 
 
@@ -474,59 +368,17 @@ def _folder_of(photo, taken):
     return name
 
 
-def _paint(photo, folder, arguments):
-    """Paint one photograph; return whether Ctrl-C ended it."""
-    started = time.perf_counter()
-    size, brush = arguments.size, arguments.brush
-    if not arguments.resume:
-        size = PaintConfig.size if size is None else size
-        nbpainter.load_photo(photo, size)  # Before a folder is made.
+def _paint_one(photo, folder, started, choices, exported):
+    """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
+    if not choices["resume"]:  # Before a folder is made.
+        photo = nbpainter.load_photo(photo, choices["size"])
     folder = make_folder(folder)
-    paint = nbpainter.paint  # Loads TensorFlow, which takes seconds as well.
-    seconds = arguments.seconds
-    if seconds is not None and seconds > 0:
-        seconds = seconds * (1 - _FILES_SHARE) - _FILES_SECONDS
+    paint = _load("painter.coarse_to_fine").paint
+    if choices["seconds"] is not None:
+        seconds = choices["seconds"] * (1 - _FILES_PART) - _FILES_SECONDS
         seconds = max(0.1, seconds - (time.perf_counter() - started))
-    painting = paint(
-        photo,
-        num_strokes=arguments.strokes,
-        size=size,
-        seed=arguments.seed,
-        generator=brush and nbpainter.models.presets.preset_of_brush(brush),
-        num_steps=PaintConfig().num_steps,
-        seconds=seconds,
-        palette=_palette(arguments.palette),
-        background=arguments.background,
-        mask=arguments.mask,
-        resume=arguments.resume,
-    )
-    _write(painting, folder, _exported(arguments))
-    return painting.figures["ended"] == "interrupt"
-
-
-def _palette(text):
-    """The argument of `paint` that a text stands for."""
-    if text is None:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        return [color.strip() for color in text.split(",")]
-
-
-def _exported(arguments):
-    """Names of the files that are asked for beside the usual ones."""
-    endings = [end.lstrip(".") for end in arguments.export]
-    for ending in endings:
-        if not ending.isalnum():
-            raise DataError(
-                f"--export takes endings, such as svg. Received: {ending!r}."
-            )
-    return [f"painting.{ending}" for ending in endings]
-
-
-def _write(painting, folder, exported):
-    """Write all files of a painting, and say so."""
+        choices = choices | {"seconds": seconds}
+    painting = paint(photo, **choices)
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
     longer = max(painting.width, painting.height)
@@ -543,6 +395,128 @@ def _write(painting, folder, exported):
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
         f"{figures['seconds']:.0f} s. In {folder}: {', '.join(written)}."
     )
+    return 130 if figures["ended"] == "interrupt" else 0
+
+
+def _replay(arguments):
+    painting = _load("painter.painting").Painting.load(arguments.painting)
+    brush = arguments.brush and nbpainter.choose_brush(arguments.brush)
+    picture = painting.replay(arguments.size, brush=brush)
+    nbpainter.images.save_image(picture, arguments.out)
+    print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
+
+
+def _export(arguments):
+    for path in arguments.files:
+        _load("export").check_export(path, arguments.transparent)
+    painting = _load("painter.painting").Painting.load(arguments.painting)
+    for path in arguments.files:
+        painting.export(path, arguments.transparent)
+    print(f"{len(painting)} strokes: {', '.join(arguments.files)}.")
+
+
+def _draw(arguments):
+    path = pathlib.Path(arguments.out)
+    brush = nbpainter.choose_brush(arguments.brush)
+    _load("data.drawing").write_drawn_episodes(
+        path, arguments.strokes, brush, arguments.seed, verbose=1
+    )
+    megabytes = path.stat().st_size / 1e6
+    print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
+
+
+def _download(arguments):
+    paths = nbpainter.download_episodes(arguments.index, arguments.out)
+    print(f"Whole and checked: {', '.join(map(str, paths))}.")
+
+
+def _inspect(arguments):
+    inspection = _load("data.inspection")
+    metrics = inspection.inspect_episodes(
+        arguments.file, arguments.out, arguments.brush
+    )
+    print("\n".join(inspection.inspection_lines(metrics)))
+
+
+def _brushes(arguments):
+    suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
+    rows = []
+    for row in suitability.list_brushes(arguments.group or ""):
+        print(f"{row['name']:32} {row['problem'] or 'fits'}", flush=True)
+        if row["settings"]:
+            rows.append(row)
+    if not rows:
+        raise EngineError(f"No brush has {arguments.group!r} in its name.")
+    fitting = [row["problem"] is None for row in rows]
+    figure = plotting.plot_brushes(
+        [suitability.draw_sample(row["settings"]) for row in rows],
+        [row["name"] for row in rows],
+        fitting,
+    )
+    plotting.save_figure(figure, arguments.out)
+    print(
+        f"{sum(fitting)} of {len(rows)} fit. A picture of each: "
+        f"{arguments.out}."
+    )
+    if not nbpainter.engine.brush_file.installed_brushes():
+        print("More: sudo apt-get install mypaint-brushes")
+
+
+def _train(arguments):
+    if arguments.stage == "brush":
+        return _train_brush(arguments)
+    if arguments.brush:
+        raise DataError(
+            f"{arguments.brush!r} is one word too many: only `nbpainter train "
+            "brush` takes a brush."
+        )
+    train = getattr(_load("training.train"), f"train_{arguments.stage}")
+    train(arguments.out, arguments.data, resume=arguments.resume)
+    name = f"{arguments.stage}_pretrained"
+    if arguments.stage == "gan":
+        name = "generator_gan"
+    entry = nbpainter.read_manifest(arguments.out)[name]
+    metrics = ", ".join(
+        f"{label} {entry[metric]:.4f}"
+        for metric, label in _METRICS.items()
+        if metric in entry
+    )
+    print(
+        f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
+        f"{entry['num_weights']} weights, {entry['seconds']} s. In "
+        f"{arguments.out}."
+    )
+
+
+def _train_brush(arguments):
+    if not arguments.brush:
+        raise DataError(
+            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
+            "brushes` lists them."
+        )
+    if arguments.data:
+        raise DataError(
+            "`nbpainter train brush` draws its own strokes: leave out --data."
+        )
+    path = _load("training.train").train_brush(
+        arguments.out, arguments.brush, resume=arguments.resume
+    )
+    _print_report(path, arguments.out, config=BrushReportConfig(), enter=True)
+    print(f"Paint with it: nbpainter paint PHOTO --brush {path}")
+
+
+def _report(arguments):
+    preset = arguments.preset
+    if arguments.brush:
+        preset = _load("models.presets").preset_of_brush(arguments.brush)
+    _print_report(preset, arguments.out, arguments.photo)
+    print(f"The same as JSON and as a picture: in {arguments.out}.")
+
+
+def _print_report(*arguments, **options):
+    report = _load("training.report")
+    metrics = report.write_report(*arguments, verbose=1, **options)
+    print("\n".join(report.report_lines(metrics)))
 
 
 if __name__ == "__main__":

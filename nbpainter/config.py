@@ -56,51 +56,51 @@ def _number(value, smoke):
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratorConfig:
-    """Stage 1, training a generator on drawn strokes.
+class TrainingConfig:
+    """What all trainings have; a stage adds its own.
 
     Attributes:
-        num_strokes: int, strokes to train on.
+        num_strokes: int, real strokes to train on.
         num_test_strokes: int, strokes that training never sees.
-        epochs: int, passes over the strokes.
+        epochs: int, passes over the strokes; after each a checkpoint is
+            written.
         batch_size: int, strokes in one step.
-        learning_rate: float, of Adam, at the start of a cosine decay.
-        seed: int, of weights, of the strokes' order and of drawing.
-        fc_num_features: int, units of the plain network's dense layer; the
-            course's has 4096.
-        fc_width: int, channels of its first convolution; the course's has
-            512.
+        learning_rate: float, of Adam, at the start of a cosine decay. The GAN
+            has two, of names of their own.
+        seed: int, of weights and noise, of the strokes' order and of drawing.
     """
 
     num_strokes: int = _number(20_000, 256)
     num_test_strokes: int = _number(2_000, 64)
     epochs: int = _number(4, 2)
     batch_size: int = 32
-    learning_rate: float = 6e-3
     seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorConfig(TrainingConfig):
+    """Stage 1, training a generator on drawn strokes.
+
+    Attributes:
+        fc_num_features: int, units of the plain network's dense layer; the
+            course's has 4096.
+        fc_width: int, channels of its first convolution; the course's has
+            512.
+    """
+
+    learning_rate: float = 6e-3
     fc_num_features: int = _number(512, 32)
     fc_width: int = _number(128, 16)
 
 
 @dataclasses.dataclass(frozen=True)
-class BrushConfig:
-    """A generator for a brush of one's choice.
-
-    Attributes:
-        num_strokes: int, strokes to train on.
-        num_test_strokes: int, strokes that training never sees.
-        epochs: int, passes over the strokes.
-        batch_size: int, strokes in one step.
-        learning_rate: float, of Adam, at the start of a cosine decay.
-        seed: int, of weights, of the strokes' order and of drawing.
-    """
+class BrushConfig(TrainingConfig):
+    """A generator for a brush of one's choice."""
 
     num_strokes: int = _number(8_000, 128)
     num_test_strokes: int = _number(1_000, 32)
     epochs: int = _number(8, 1)
-    batch_size: int = 32
     learning_rate: float = 1e-2
-    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,55 +113,43 @@ class BrushLessonConfig(BrushConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class DiscriminatorConfig:
+class DiscriminatorConfig(TrainingConfig):
     """Stage 2, training a discriminator against a frozen generator.
 
-    Attributes:
-        num_strokes: int, real strokes to train on, and as many generated.
-        num_test_strokes: int, of each kind, that training never sees.
-        epochs: int, passes over the strokes.
-        batch_size: int, strokes in one step, half of them real.
-        learning_rate: float, of Adam, at the start of a cosine decay.
-        seed: int, of weights, of the strokes' order and of drawing.
+    There are as many generated strokes as real ones, and half of each batch
+    is real.
     """
 
     num_strokes: int = _number(8_000, 128)
     num_test_strokes: int = _number(1_000, 64)
-    epochs: int = _number(2, 2)
+    epochs: int = 2
     batch_size: int = _number(64, 16)
     learning_rate: float = 1e-3
-    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
-class GANConfig:
+class GANConfig(TrainingConfig):
     """Stage 3, generator against discriminator.
 
+    A batch has `batch_size` real strokes, and as many generated ones.
+
     Attributes:
-        num_strokes: int, real strokes to train on.
-        num_test_strokes: int, strokes that training never sees.
         num_dabs: int, dabs of a random draw, at most.
-        epochs: int; after each a checkpoint is written.
         steps_per_epoch: int, steps of both networks.
         warm_up_steps: int, in which the generator's learning rate rises.
-        batch_size: int, real strokes in one step, and as many generated.
         g_learning_rate: float, of Adam on the generator's noise input.
         d_learning_rate: float, of Adam on the discriminator.
         anchor: float, weight of the anchor, see `GAN`.
-        seed: int, of noise, of the strokes' order and of drawing.
     """
 
-    num_strokes: int = _number(20_000, 256)
-    num_test_strokes: int = _number(2_000, 64)
-    num_dabs: int = _number(1536, 256)
     epochs: int = _number(10, 2)
+    batch_size: int = _number(32, 8)
+    num_dabs: int = _number(1536, 256)
     steps_per_epoch: int = _number(100, 4)
     warm_up_steps: int = _number(250, 2)
-    batch_size: int = _number(32, 8)
     g_learning_rate: float = 1.5e-3
     d_learning_rate: float = 1e-3
     anchor: float = 10.0
-    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

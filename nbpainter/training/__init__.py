@@ -4,10 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    [
-        "brush_training",
-        "callbacks",
-        "devices",
+    submodules=[
         "metrics",
         "report",
         "run",

@@ -8,7 +8,6 @@ import numpy as np
 
 from nbpainter.config import ReportConfig
 from nbpainter.data.drawing import draw_episodes
-from nbpainter.data.episodes import to_rgba
 from nbpainter.files import make_folder, written_whole
 from nbpainter.images import load_photo
 from nbpainter.losses import psnr
@@ -19,12 +18,12 @@ from nbpainter.models.discriminator import (
     generate_episodes,
     measure_discriminator,
 )
-from nbpainter.models.generators import render_strokes
 from nbpainter.models.presets import enter_facts, load_generator
 from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.coarse_to_fine import paint
 from nbpainter.plotting import plot_report, sample_photo, save_figure
 from nbpainter.training.metrics import (
+    compare_strokes,
     measure_fvu,
     measure_spread,
     measure_texture,
@@ -37,7 +36,7 @@ _REPLAY_SEEDS = (0, 1, 2)
 def judge_generator(generator, config, verbose=0):
     """Two-sample test: can a fresh discriminator tell the strokes apart?
 
-    The judge has the shipped architecture, is trained from zero on real and
+    It has the shipped architecture, is trained from zero on real and
     generated strokes of different actions, and tested on others.
 
     Args:
@@ -46,29 +45,34 @@ def judge_generator(generator, config, verbose=0):
         verbose: 0 or 1.
 
     Returns:
-        A dict: `two_sample`, the judge's accuracy, 0.5 where it can only
-        guess; and `two_sample_error`, the standard error of a guess.
+        A dict: `two_sample`, the discriminator's accuracy, 0.5 where it can
+        only guess; and `two_sample_error`, the standard error of a guess.
 
     Reference:
 
     - [Lopez-Paz and Oquab, 2017](https://arxiv.org/abs/1610.06545).
     """
-    parts = []
-    for count, seed in ((config.num_judged, 1), (config.num_test_strokes, 2)):
-        real = draw_episodes(count, generator.brush, config.seed + seed)
-        fake = generate_episodes(generator, count, config.seed + seed)
-        parts.append((real, fake, generator, config.batch_size))
+
+    def judged(num_strokes, seed, order_seed=None):
+        real = draw_episodes(num_strokes, generator.brush, seed)
+        fake = generate_episodes(generator, num_strokes, seed)
+        return JudgedStrokes(
+            real, fake, generator, config.batch_size, order_seed
+        )
+
+    train = judged(config.num_judged, config.seed + 1, order_seed=config.seed)
+    test = judged(config.num_test_strokes, config.seed + 2)
     keras.utils.set_random_seed(config.seed)
-    judge = build_discriminator()
-    batches = JudgedStrokes(*parts[0], seed=config.seed)
+    discriminator = build_discriminator()
     compile_discriminator(
-        judge, config.learning_rate, len(batches) * config.epochs
+        discriminator, config.learning_rate, len(train) * config.epochs
     )
-    judge.fit(batches, epochs=config.epochs, verbose=2 if verbose else 0)
-    accuracy = measure_discriminator(judge, JudgedStrokes(*parts[1]))
+    discriminator.fit(train, epochs=config.epochs, verbose=2 if verbose else 0)
+    metrics = measure_discriminator(discriminator, test)
+    num_tested = 2 * config.num_test_strokes
     return {
-        "two_sample": accuracy["accuracy"],
-        "two_sample_error": round(0.5 / (2 * len(parts[1][0])) ** 0.5, 4),
+        "two_sample": metrics["accuracy"],
+        "two_sample_error": round(0.5 / num_tested**0.5, 4),
     }
 
 
@@ -90,12 +94,12 @@ def measure_reality_gap(generator, photos=(), config=None):
         EngineError: if libmypaint is missing.
     """
     config = config or ReportConfig()
-    model, rows = load_generator(generator), []
+    model, decibels = load_generator(generator), []
     for photo in photos or [sample_photo()]:
         target = load_photo(photo, config.size)
         for seed in _PAINTING_SEEDS:
             painting = paint(
-                photo,
+                target,
                 config.num_painted,
                 size=config.size,
                 generator=generator,
@@ -103,16 +107,15 @@ def measure_reality_gap(generator, photos=(), config=None):
                 verbose=0,
             )
             calm = lay_strokes(painting.blank(), painting.actions, model)
-            replays = [
-                float(psnr(painting.replay(seed=s), target))
-                for s in _REPLAY_SEEDS
-            ]
-            canvases = [
-                float(psnr(canvas, target))
-                for canvas in (painting.canvas, calm)
-            ]
-            rows.append([*canvases, np.mean(replays)])
-    canvas, calm, replay = np.mean(rows, axis=0)
+            replays = [painting.replay(seed=s) for s in _REPLAY_SEEDS]
+            decibels.append(
+                [
+                    float(psnr(painting.canvas, target)),
+                    float(psnr(calm, target)),
+                    np.mean([float(psnr(x, target)) for x in replays]),
+                ]
+            )
+    canvas, calm, replay = np.mean(decibels, axis=0)
     return {
         "canvas": round(float(canvas), 2),
         "replay": round(float(replay), 2),
@@ -156,46 +159,46 @@ def measure_preset(name, photos=(), config=None, verbose=0):
     }
 
 
-def report_lines(figures):
+def report_lines(metrics):
     """Write a report as the lines of a table.
 
     Args:
-        figures: dict, see `measure_preset`.
+        metrics: dict, see `measure_preset`.
 
     Returns:
         A list of str.
     """
 
-    def quarters(name):
-        values = figures[f"{name}_by_size"]
-        return "  ".join("-" if v is None else f"{v:.3f}" for v in values)
-
     rows = [
         ("", "measured", "the real brush"),
-        ("FVU, calm", f"{figures['fvu']:.4f}", f"{figures['fvu_floor']:.4f}"),
-        ("  by brush size", quarters("fvu"), ""),
-        ("texture", f"{figures['texture']:.3f}", "1"),
-        ("  by brush size", quarters("texture"), ""),
-        (
-            "two draws differ by",
-            f"{figures['spread']:.5f}",
-            f"{figures['engine_spread']:.5f}",
-        ),
+        ("FVU, calm", "{fvu:.4f}", "{fvu_floor:.4f}"),
+        ("  by brush size", _quarters(metrics["fvu_by_size"]), ""),
+        ("texture", "{texture:.3f}", "1"),
+        ("  by brush size", _quarters(metrics["texture_by_size"]), ""),
+        ("two draws differ by", "{spread:.5f}", "{engine_spread:.5f}"),
         (
             "two-sample test",
-            f"{figures['two_sample']:.1%}",
-            f"50 % +- {figures['two_sample_error']:.1%}",
+            "{two_sample:.1%}",
+            "50 % +- {two_sample_error:.1%}",
         ),
-        ("painting", f"{figures['canvas']:.2f} dB", ""),
-        ("  replayed in MyPaint", f"{figures['replay']:.2f} dB", ""),
-        ("  reality gap", f"{figures['reality_gap']:.2f} dB", "0"),
-        ("  gap of calm strokes", f"{figures['calm_gap']:.2f} dB", ""),
+        ("painting", "{canvas:.2f} dB", ""),
+        ("  replayed in MyPaint", "{replay:.2f} dB", ""),
+        ("  reality gap", "{reality_gap:.2f} dB", "0"),
+        ("  gap of calm strokes", "{calm_gap:.2f} dB", ""),
     ]
-    return [f"{name:24}{value:30}{real}".rstrip() for name, value, real in rows]
+    lines = []
+    for name, value, real in rows:
+        value, real = value.format(**metrics), real.format(**metrics)
+        lines.append(f"{name:24}{value:30}{real}".rstrip())
+    return lines
+
+
+def _quarters(values):
+    return "  ".join("-" if v is None else f"{v:.3f}" for v in values)
 
 
 def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
-    """Measure a generator; leave the figures as JSON and as a picture.
+    """Measure a generator; leave its metrics as JSON and as a figure.
 
     Args:
         name: str or path, see `load_pretrained`.
@@ -203,7 +206,7 @@ def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
         photos: see `measure_preset`.
         config: see `measure_preset`.
         verbose: 0 or 1.
-        enter: bool, whether to add the figures to the manifest's entry of
+        enter: bool, whether to add the metrics to the manifest's entry of
             the weights; `name` is their path then.
 
     Returns:
@@ -215,19 +218,14 @@ def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
     """
     folder = make_folder(folder)
     generator = load_generator(name)
-    figures = measure_preset(name, photos, config, verbose)
-    real = draw_episodes(8, generator.brush, figures["seed"])
-    pictures = {
-        "real": to_rgba(real.actions, real.strokes),
-        "calm": render_strokes(generator, real.actions),
-    }
-    if generator.noise_shape is not None:
-        pictures["one draw"] = render_strokes(generator, real.actions, seed=0)
+    metrics = measure_preset(name, photos, config, verbose)
     if enter:
-        enter_facts(name, {"report": figures})
+        enter_facts(name, {"report": metrics})
+    strokes = compare_strokes(
+        generator, draw_episodes(8, generator.brush, metrics["seed"])
+    )
     stem = pathlib.Path(name).name.removesuffix(".weights.h5")
-    figure = plot_report(figures, pictures)
-    save_figure(figure, folder / f"report_{stem}.png")
+    save_figure(plot_report(metrics, strokes), folder / f"report_{stem}.png")
     with written_whole(folder / f"report_{stem}.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    return figures
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    return metrics

@@ -1,46 +1,66 @@
-"""What all trainings share: data, checkpoints, time, facts.
+"""What every training shares: data, seeds, checkpoints, curves, the manifest.
 
-Each can be killed at any moment and resumed: state is kept after each epoch,
-and TensorFlow's operations are made deterministic, so that the weights are
-the same to the last bit.
+A training can be killed at any moment and resumed: its state is written after
+each epoch, and TensorFlow's operations are made deterministic, so that the
+weights are the same to the last bit.
 """
 
+import contextlib
 import dataclasses
+import json
+import logging
 import time
+import zipfile
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nbpainter.data.cache import open_episodes, stored_sha256
 from nbpainter.data.drawing import draw_episodes
-from nbpainter.errors import DataError
-from nbpainter.files import make_folder, sha256
+from nbpainter.errors import DataError, TrainingError
+from nbpainter.files import make_folder, sha256, written_whole
 from nbpainter.models.presets import read_manifest, save_pretrained
 from nbpainter.plotting import plot_history, save_figure
-from nbpainter.training.callbacks import (
-    Checkpoints,
-    EpochOrder,
-    StopOnNonFinite,
-)
-from nbpainter.training.devices import check_batch_size
+
+_logger = logging.getLogger(__name__)
 
 TEST_SEED = 10_000_019
 """Added to a seed, for strokes that no training sees."""
 
+_SUFFIX = ".checkpoint"
+_KEPT = 2  # Checkpoints: the newest, and one in case that it is damaged.
+
 
 class Run:
-    """What the trainings share: data, checkpoints, time, facts.
+    """One training: its data, its state on the disk, and what it leaves.
+
+    Strokes are read or drawn and all random numbers are seeded when it is
+    made. Build and compile the network after that, then call `fit`, `save`
+    and `checkpoints.clear`.
 
     Args:
-        stage: str, the stage's name.
+        stage: str, the training's name; part of the names of its files.
         folder: str or path, where everything goes.
-        config: the stage's dataclass.
+        config: the stage's `TrainingConfig`.
         paths: paths of episodes files; none: strokes are drawn.
-        inputs: dict from names to paths of weights that it builds on.
         resume: bool, whether to go on from the newest checkpoint.
         verbose: 0 or 1.
-        strategy: `tf.distribute.Strategy` of the devices.
-        brush: str or dict, what draws strokes, see `load_brush`.
+        inputs: dict from names to paths of weights that it builds on.
+            Default: none.
+        brush: str or dict, what draws strokes, see `load_brush`. Default:
+            `"dry_brush"`.
+
+    Attributes:
+        train: `Episodes` to train on.
+        test: `Episodes` that the training never sees.
+        metadata: dict for JSON, what the training depends on. It becomes part
+            of the manifest's entry.
+
+    Raises:
+        DataError: for files that cannot be used, or a folder that cannot be
+            written to.
+        EngineError: if there is neither a file nor libmypaint.
     """
 
     def __init__(
@@ -49,75 +69,87 @@ class Run:
         folder,
         config,
         paths,
-        inputs,
         resume,
         verbose,
-        strategy,
+        inputs=None,
         brush="dry_brush",
     ):
-        check_batch_size(strategy, config.batch_size)
+        self.started = time.perf_counter()
         self.stage, self.folder = stage, make_folder(folder)
-        read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
         self.config, self.resume, self.verbose = config, resume, verbose
-        self.strategy, self.started = strategy, time.perf_counter()
-        self.facts = {
+        read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
+        inputs = (inputs or {}).items()
+        self.metadata = {
             "stage": stage,
             "config": dataclasses.asdict(config),
-            "built_on": {name: sha256(path) for name, path in inputs.items()},
+            "built_on": {name: sha256(path) for name, path in inputs},
         }
-        self.train, self.test = self._read_data(paths, brush)
+        if paths:
+            self._read(paths)
+        else:
+            self._draw(brush)
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
 
-    def _read_data(self, paths, brush):
-        """Read files of episodes, or draw what the configuration asks for."""
-        config, num_test = self.config, self.config.num_test_strokes
-        if not paths:
-            if self.verbose:
-                print(f"Drawing {config.num_strokes} strokes with MyPaint.")
-            name = brush if isinstance(brush, str) else "its own"
-            self.facts["data"] = {"brush": name, "seed": config.seed}
-            return (
-                draw_episodes(config.num_strokes, brush, config.seed),
-                draw_episodes(num_test, brush, config.seed + TEST_SEED),
-            )
+    def _read(self, paths):
         data = open_episodes(paths, verbose=self.verbose)
-        self.facts["data"] = {str(path): stored_sha256(path) for path in paths}
+        self.metadata["data"] = {str(p): stored_sha256(p) for p in paths}
+        num_test = self.config.num_test_strokes
         if len(data) < 2 * num_test:
             raise DataError(
                 f"{len(data)} strokes are too few to train on: give files "
                 f"with at least {2 * num_test}."
             )
-        return data[:-num_test], data[-num_test:].load()
+        self.train, self.test = data[:-num_test], data[-num_test:].load()
 
-    def fit(self, model, state, batches, validation=None, callbacks=()):
-        """Train from the first epoch that is not finished.
+    def _draw(self, brush):
+        config = self.config
+        self._say(f"Drawing {config.num_strokes} strokes with MyPaint.")
+        name = brush if isinstance(brush, str) else "its own"
+        self.metadata["data"] = {"brush": name, "seed": config.seed}
+        self.train = draw_episodes(config.num_strokes, brush, config.seed)
+        self.test = draw_episodes(
+            config.num_test_strokes, brush, config.seed + TEST_SEED
+        )
+
+    def _say(self, message):
+        if self.verbose:
+            _logger.info(message)
+
+    def fit(self, model, batches, validation=None, state=None, callbacks=()):
+        """Train from the first epoch that is not finished; draw the curves.
 
         Args:
             model: a compiled `keras.Model`.
-            state: list of `keras.Variable`, all that changes.
             batches: `StrokeBatches` or `JudgedStrokes`.
-            validation: `PyDataset`. Default: none.
+            validation: the same, of test strokes. Default: none.
+            state: list of `keras.Variable`, all that training changes.
+                Default: the model's weights and its optimizer's state.
             callbacks: sequence of `keras.callbacks.Callback`.
+
+        Raises:
+            DataError: for a checkpoint of another training.
+            TrainingError: for a loss or a weight that is not finite.
         """
+        if state is None:
+            state = [*model.weights, *model.optimizer.variables]
         self.checkpoints = Checkpoints(
-            self.folder / "checkpoints", self.stage, self.facts, state
+            self.folder / "checkpoints", self.stage, self.metadata, state
         )
         first = 0
         if self.resume:
             first = self.checkpoints.restore()
-            if self.verbose:
-                print(f"Going on after epoch {first}.")
+            self._say(f"Going on after epoch {first}.")
         else:
             self.checkpoints.clear()
             self.checkpoints.folder.mkdir(exist_ok=True)
-        callbacks = [EpochOrder(batches), StopOnNonFinite(), *callbacks]
+        batches.start_at(first)
         model.fit(
             batches,
             validation_data=validation,
             initial_epoch=first,
             epochs=self.config.epochs,
-            callbacks=[self.checkpoints, *callbacks],
+            callbacks=[self.checkpoints, StopOnNonFinite(), *callbacks],
             verbose=2 if self.verbose else 0,
             # The order is the data set's own, so that a resumed training
             # has it too; Keras would shuffle the batches once more.
@@ -126,10 +158,181 @@ class Run:
         figure = plot_history(self.checkpoints.history)
         save_figure(figure, self.folder / f"{self.stage}_curves.png")
 
-    def save(self, model, name, builder, arguments, figures):
-        """Keep the weights, their facts and figures."""
-        facts = {**self.facts, "num_test_strokes": len(self.test), **figures}
-        facts["num_devices"] = self.strategy.num_replicas_in_sync
-        facts["seconds"] = round(time.perf_counter() - self.started)
+    def save(self, model, name, builder, arguments, metrics):
+        """Save weights, and enter their metadata and metrics in the manifest.
+
+        Args:
+            model: the trained `keras.Model`.
+            name: str, of the weights.
+            builder: str, the function of `nbpainter.models` that built it.
+            arguments: dict, the builder's keyword arguments.
+            metrics: dict for JSON.
+
+        Returns:
+            The path of the weights.
+        """
+        entry = {
+            **self.metadata,
+            "num_test_strokes": len(self.test),
+            **metrics,
+            "seconds": round(time.perf_counter() - self.started),
+        }
         path = self.folder / f"{name}.weights.h5"
-        save_pretrained(model, path, builder, arguments, facts)
+        save_pretrained(model, path, builder, arguments, entry)
+        return path
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Write a checkpoint after each epoch; go on from the newest whole one.
+
+    A checkpoint is one `.npz` file: every variable (weights, both moments of
+    each optimizer, the state of random numbers), the number of finished
+    epochs and the curves so far. It is written beside its place and moved
+    there, and the one before is kept.
+
+    Args:
+        folder: str or path, where they go.
+        stage: str, the training's name; part of the file names.
+        recipe: dict for JSON, what the training depends on. A checkpoint of
+            another recipe is refused.
+        variables: list of `keras.Variable`, the whole state.
+
+    Attributes:
+        history: dict from names to a list with a value for each epoch.
+    """
+
+    def __init__(self, folder, stage, recipe, variables):
+        super().__init__()
+        self.folder, self.stage = make_folder(folder), stage
+        # Through JSON and back, as the file will have it.
+        self.recipe = json.loads(json.dumps(recipe))
+        self.variables = list(variables)
+        self.history = {}
+
+    def _found(self):
+        """The checkpoints that are there, newest first."""
+        return sorted(
+            self.folder.glob(f"{self.stage}-[0-9]*{_SUFFIX}"), reverse=True
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        self.save(epoch + 1)
+
+    def save(self, epoch):
+        """Write the state after this many epochs, whole or not at all.
+
+        Args:
+            epoch: int, the epochs that are finished.
+
+        Raises:
+            TrainingError: if a weight is not finite.
+            DataError: if the file cannot be written.
+        """
+        arrays = [keras.ops.convert_to_numpy(v) for v in self.variables]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise TrainingError(
+                f"Training {self.stage!r} went wrong in epoch {epoch}: a "
+                "weight is not finite. Lower the learning rate."
+            )
+        head = {
+            "epoch": epoch,
+            "recipe": self.recipe,
+            "history": self.history,
+            "num_arrays": len(arrays),
+        }
+        path = self.folder / f"{self.stage}-{epoch:05d}{_SUFFIX}"
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, *arrays, head=json.dumps(head))
+        for old in self._found()[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def restore(self):
+        """Set all variables to the newest checkpoint that is whole.
+
+        A damaged one is passed over, with a warning.
+
+        Returns:
+            An int, the epochs that are finished: 0 if there is none.
+
+        Raises:
+            DataError: for a checkpoint of another training.
+        """
+        for path in self._found():
+            try:
+                head, arrays = _read_checkpoint(path)
+            except Exception as error:  # zipfile raises almost anything.
+                _logger.warning(
+                    "The checkpoint %s is damaged (%s); using the one before "
+                    "it.",
+                    path,
+                    error,
+                )
+                continue
+            shapes = [tuple(variable.shape) for variable in self.variables]
+            same = [array.shape for array in arrays] == shapes
+            if head["recipe"] != self.recipe or not same:
+                raise DataError(
+                    f"The checkpoint {path} belongs to a training with other "
+                    "data or settings: give the same ones, or start anew "
+                    "without --resume."
+                )
+            for variable, array in zip(self.variables, arrays):
+                variable.assign(array)
+            self.history = head["history"]
+            return head["epoch"]
+        return 0
+
+    def clear(self):
+        """Remove this training's checkpoints and what a kill left of them."""
+        for path in [*self._found(), *self.folder.glob(f".*.part{_SUFFIX}")]:
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def _read_checkpoint(path):
+    with zipfile.ZipFile(path) as archive:
+        # numpy alone would not read to the end, where the CRC is compared.
+        if damaged := archive.testzip():
+            raise ValueError(f"the CRC of {damaged} is wrong")
+    with np.load(path, allow_pickle=False) as file:
+        head = json.loads(str(file["head"]))
+        return head, [file[f"arr_{n}"] for n in range(head["num_arrays"])]
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stop a training in which any of the metrics is not finite.
+
+    Keras's `TerminateOnNaN` looks at `loss` alone, and does not raise.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not np.isfinite(value):
+                raise TrainingError(
+                    f"Training went wrong at step {batch + 1}: {name} is "
+                    f"{float(value)}. Lower the learning rate; --resume goes "
+                    "on from the last checkpoint."
+                )
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Stop `fit` after some seconds, and measure how long it took.
+
+    Args:
+        seconds: float. Default: never.
+    """
+
+    def __init__(self, seconds=float("inf")):
+        super().__init__()
+        self.limit, self.seconds = seconds, 0.0
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds = time.perf_counter() - self.started
+        if self.seconds > self.limit:
+            self.model.stop_training = True

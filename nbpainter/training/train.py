@@ -1,10 +1,18 @@
-"""The three trainings from zero, and their weights with the facts."""
+"""The four trainings: what each has of its own, around the shared `Run`."""
 
 import keras
 import numpy as np
 
-from nbpainter.config import DiscriminatorConfig, GANConfig, GeneratorConfig
+from nbpainter.config import (
+    BrushConfig,
+    DiscriminatorConfig,
+    GANConfig,
+    GeneratorConfig,
+)
 from nbpainter.data.episodes import StrokeBatches, to_rgba
+from nbpainter.engine.brush_file import brush_name, find_brush, shipped_brushes
+from nbpainter.engine.suitability import choose_brush, measure_reach
+from nbpainter.models.brush_start import generator_arguments
 from nbpainter.models.discriminator import (
     JudgedStrokes,
     build_discriminator,
@@ -15,20 +23,27 @@ from nbpainter.models.discriminator import (
 )
 from nbpainter.models.gan import GAN, add_noise_input, compile_gan
 from nbpainter.models.generators import (
+    build_brush_generator,
     build_generator,
+    compile_brush_generator,
     compile_generator,
     render_strokes,
+    start_brush_generator,
 )
 from nbpainter.models.presets import find_weights, load_pretrained
 from nbpainter.plotting import plot_calibration, plot_comparison, save_figure
-from nbpainter.training.devices import choose_strategy, share_statistics
-from nbpainter.training.metrics import measure_fvu, measure_texture
+from nbpainter.training.metrics import (
+    compare_strokes,
+    measure_fvu,
+    measure_spread,
+    measure_texture,
+)
 from nbpainter.training.run import TEST_SEED, Run
 
+_NUM_DRAWN = 400  # Test strokes of a brush that are drawn at random as well.
 
-def train_generator(
-    folder, paths=(), config=None, resume=False, verbose=1, devices=1
-):
+
+def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
     """Stage 1: train a generator from zero and keep it.
 
     TensorFlow's operations are deterministic from here on, in the whole
@@ -43,8 +58,6 @@ def train_generator(
         resume: bool, whether to go on from the newest checkpoint in
             `folder`. Default `False`: start anew.
         verbose: 0 or 1.
-        devices: int, how many GPUs, or parts of the CPU, share each batch.
-            Default 1.
 
     Returns:
         The trained `keras.Model`.
@@ -55,44 +68,33 @@ def train_generator(
         TrainingError: for a loss or a weight that is not finite.
     """
     config = config or GeneratorConfig()
-    strategy = choose_strategy(devices)
-    options = (resume, verbose, strategy)
-    run = Run("generator", folder, config, paths, {}, *options)
-    with strategy.scope():
-        generator = build_generator()
-        compile_generator(generator, config, len(run.train))
+    run = Run("generator", folder, config, paths, resume, verbose)
+    generator = build_generator()
+    compile_generator(generator, config, len(run.train))
     run.fit(
         generator,
-        [*generator.weights, *generator.optimizer.variables],
         StrokeBatches(run.train, config.batch_size, config.seed),
         validation=StrokeBatches(run.test, batch_size=100),
     )
-    shown = run.test[:16]
-    pictures = {
-        "real": to_rgba(shown.actions, shown.strokes),
-        "generated": render_strokes(generator, shown.actions),
-    }
-    save_figure(plot_comparison(pictures), run.folder / "generator_strokes.png")
-    figures = measure_fvu(generator, run.test)
-    run.save(generator, "generator_pretrained", "build_generator", {}, figures)
+    figure = plot_comparison(compare_strokes(generator, run.test[:16]))
+    save_figure(figure, run.folder / "generator_strokes.png")
+    metrics = measure_fvu(generator, run.test)
+    run.save(generator, "generator_pretrained", "build_generator", {}, metrics)
     run.checkpoints.clear()
     return generator
 
 
-def train_discriminator(
-    folder, paths=(), config=None, resume=False, verbose=1, devices=1
-):
+def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
     """Stage 2: train a discriminator against a frozen generator.
 
     Args:
         folder: str or path, where `discriminator_pretrained.weights.h5` and
             the rest go, see `train_generator`. A `generator_pretrained` in
-            it is the one to judge; else the shipped one.
+            it is the opponent; else the shipped one.
         paths: paths of episodes files. Default: strokes are drawn.
         config: `DiscriminatorConfig`. Default: the shipped weights' own.
         resume: bool, see `train_generator`.
         verbose: 0 or 1.
-        devices: int, see `train_generator`.
 
     Returns:
         The trained `keras.Model`.
@@ -101,76 +103,57 @@ def train_discriminator(
         As `train_generator`.
     """
     config = config or DiscriminatorConfig()
-    strategy = choose_strategy(devices)
     path = find_weights("generator_pretrained", folder)
     generator = load_pretrained(path)
-    inputs = {"generator_pretrained": path}
-    options = (resume, verbose, strategy)
-    run = Run("discriminator", folder, config, paths, inputs, *options)
-    fake = [
-        generate_episodes(
-            generator, min(len(real), config.num_strokes), config.seed + seed
+    run = Run(
+        "discriminator",
+        folder,
+        config,
+        paths,
+        resume,
+        verbose,
+        inputs={"generator_pretrained": path},
+    )
+
+    def judged(real, generated_seed, order_seed=None):
+        num_strokes = min(len(real), config.num_strokes)
+        fake = generate_episodes(generator, num_strokes, generated_seed)
+        return JudgedStrokes(
+            real, fake, generator, config.batch_size, order_seed
         )
-        for real, seed in ((run.train, 0), (run.test, TEST_SEED))
-    ]
-    test = JudgedStrokes(run.test, fake[1], generator, config.batch_size)
+
+    train = judged(run.train, config.seed, order_seed=config.seed)
+    test = judged(run.test, config.seed + TEST_SEED)
+    discriminator = build_discriminator()
     num_steps = 2 * len(run.train) // config.batch_size * config.epochs
-    with strategy.scope():
-        discriminator = build_discriminator()
-        compile_discriminator(discriminator, config.learning_rate, num_steps)
-    share_statistics(strategy, discriminator)
-    run.fit(
-        discriminator,
-        [*discriminator.weights, *discriminator.optimizer.variables],
-        JudgedStrokes(
-            run.train, fake[0], generator, config.batch_size, config.seed
-        ),
-        validation=test,
-    )
-    figures = measure_discriminator(discriminator, test)
-    save_figure(
-        plot_calibration(figures["calibration"]),
-        run.folder / "discriminator_calibration.png",
-    )
-    (strokes, calm), _ = test[0]
-    half = len(strokes) // 2
-    chosen = np.r_[0:8, half : half + 8]
-    maps = find_suspicious(discriminator, strokes[chosen], calm[chosen])
-    save_figure(
-        plot_comparison({"stroke": strokes[chosen], "looked at": maps}),
-        run.folder / "discriminator_suspicious.png",
-    )
+    compile_discriminator(discriminator, config.learning_rate, num_steps)
+    run.fit(discriminator, train, validation=test)
+    metrics = measure_discriminator(discriminator, test)
+    figure = plot_calibration(metrics["calibration"])
+    save_figure(figure, run.folder / "discriminator_calibration.png")
+    figure = _plot_suspicious(discriminator, test)
+    save_figure(figure, run.folder / "discriminator_suspicious.png")
     run.save(
         discriminator,
         "discriminator_pretrained",
         "build_discriminator",
         {},
-        figures,
+        metrics,
     )
     run.checkpoints.clear()
     return discriminator
 
 
-class _DrawEachEpoch(keras.callbacks.Callback):
-    """Draw the same strokes with the same noise after each epoch."""
-
-    def __init__(self, generator, episodes, folder):
-        super().__init__()
-        self.generator, self.folder = generator, folder
-        self.actions = episodes.actions
-        self.real = to_rgba(episodes.actions, episodes.strokes)
-
-    def on_epoch_end(self, epoch, logs=None):
-        fake = render_strokes(self.generator, self.actions, seed=0)
-        save_figure(
-            plot_comparison({"real": self.real, "generated": fake}),
-            self.folder / f"gan_epoch_{epoch + 1:02d}.png",
-        )
+def _plot_suspicious(discriminator, batches):
+    """Eight real and eight generated strokes, with what speaks against them."""
+    (strokes, calm), _ = batches[0]
+    half = len(strokes) // 2
+    chosen = np.r_[0:8, half : half + 8]
+    maps = find_suspicious(discriminator, strokes[chosen], calm[chosen])
+    return plot_comparison({"stroke": strokes[chosen], "looked at": maps})
 
 
-def train_gan(
-    folder, paths=(), config=None, resume=False, verbose=1, devices=1
-):
+def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
     """Stage 3: train the noise input and the discriminator as adversaries.
 
     Args:
@@ -182,7 +165,6 @@ def train_gan(
         config: `GANConfig`. Default: the shipped weights' own.
         resume: bool, see `train_generator`.
         verbose: 0 or 1.
-        devices: int, see `train_generator`.
 
     Returns:
         The trained `GAN`.
@@ -191,43 +173,113 @@ def train_gan(
         As `train_generator`.
     """
     config = config or GANConfig()
-    strategy = choose_strategy(devices)
     inputs = {
         name: find_weights(name, folder)
         for name in ("generator_pretrained", "discriminator_pretrained")
     }
     calm = load_pretrained(inputs["generator_pretrained"])
-    options = (resume, verbose, strategy)
-    run = Run("gan", folder, config, paths, inputs, *options)
-    with strategy.scope():
-        discriminator = load_pretrained(inputs["discriminator_pretrained"])
-        discriminator.trainable = True
-        generator = add_noise_input(calm, config.num_dabs)
-        gan = GAN(generator, discriminator, config.anchor, config.seed)
-        compile_gan(gan, config)
-    share_statistics(strategy, discriminator)
-    run.fit(
-        gan,
-        gan.state,
-        StrokeBatches(
-            run.train,
-            config.batch_size,
-            config.seed,
-            max_batches=config.steps_per_epoch,
-        ),
-        callbacks=[_DrawEachEpoch(generator, run.test[:16], run.folder)],
+    discriminator = load_pretrained(inputs["discriminator_pretrained"])
+    discriminator.trainable = True
+    run = Run("gan", folder, config, paths, resume, verbose, inputs)
+    generator = add_noise_input(calm, config.num_dabs)
+    gan = GAN(generator, discriminator, config.anchor, config.seed)
+    compile_gan(gan, config)
+    batches = StrokeBatches(
+        run.train,
+        config.batch_size,
+        config.seed,
+        max_batches=config.steps_per_epoch,
     )
-    figures = {
-        **measure_fvu(generator, run.test),
-        **measure_texture(generator, run.test),
-    }
-    run.save(
-        generator,
-        "generator_gan",
-        "build_generator",
-        {"num_dabs": config.num_dabs},
-        figures,
-    )
+
+    def draw(epoch, logs):
+        figure = plot_comparison(compare_strokes(generator, run.test[:16]))
+        save_figure(figure, run.folder / f"gan_epoch_{epoch + 1:02d}.png")
+
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=draw)
+    run.fit(gan, batches, state=gan.state, callbacks=[watch])
+    metrics = measure_fvu(generator, run.test)
+    metrics |= measure_texture(generator, run.test)
+    arguments = {"num_dabs": config.num_dabs}
+    run.save(generator, "generator_gan", "build_generator", arguments, metrics)
     run.save(discriminator, "discriminator_gan", "build_discriminator", {}, {})
     run.checkpoints.clear()
     return gan
+
+
+def train_brush(folder, brush, config=None, resume=False, verbose=1):
+    """Draw a brush's strokes, train its generator, measure it, keep it.
+
+    Args:
+        folder: str or path, where `NAME.weights.h5`, `manifest.json` and
+            figures go.
+        brush: str or path, see `nbpainter.engine.suitability.choose_brush`.
+        config: `BrushConfig`. Default: the shipped presets' own.
+        resume: bool, whether to go on from the newest checkpoint in
+            `folder`. Default `False`: start anew.
+        verbose: 0 or 1.
+
+    Returns:
+        The path of the weights, for `load_pretrained` and
+        `paint(generator=...)`.
+
+    Raises:
+        DataError: for a folder that cannot be written to.
+        EngineError: without libmypaint, or for a brush that does not fit.
+        TrainingError: for a loss or a weight that is not finite.
+    """
+    config = config or BrushConfig()
+    settings, name = choose_brush(brush), brush_name(brush)
+    run = Run(
+        f"brush_{name}", folder, config, (), resume, verbose, brush=settings
+    )
+    shipped = find_brush(brush) in shipped_brushes()
+    run.metadata["brush"] = name if shipped else settings
+    run.metadata["radius_factor"] = settings["radius_factor"]
+    generator = start_brush_generator(settings)
+    compile_brush_generator(generator, config, len(run.train))
+    batches = StrokeBatches(run.train, config.batch_size, config.seed)
+    run.fit(generator, batches)
+    figure = plot_comparison(compare_strokes(generator, run.test[:16]))
+    save_figure(figure, run.folder / f"{name}_strokes.png")
+    shown = run.test[:_NUM_DRAWN]
+    opacity = to_rgba(shown.actions, shown.strokes)[..., 3]
+    arguments = generator_arguments(settings)
+    arguments["reach"] = measure_reach(shown.actions, opacity)
+    metrics = measure_fvu(generator, run.test)
+    if generator.noise_shape is not None and not draws_are_right(
+        generator, shown, metrics["fvu"]
+    ):
+        # Calm strokes alone: the brush has more to it than its dabs.
+        arguments.pop("num_dabs")
+        weights = generator.get_weights()
+        generator = build_brush_generator(**arguments)
+        generator.set_weights(weights[: len(generator.weights)])
+        generator.brush = settings
+    metrics |= measure_texture(generator, shown)
+    metrics |= measure_spread(generator, shown.actions)
+    path = run.save(
+        generator, name, "build_brush_generator", arguments, metrics
+    )
+    run.checkpoints.clear()
+    return path
+
+
+def draws_are_right(generator, episodes, fvu):
+    """Whether random draws are about as far from the brush's as they should.
+
+    A right draw and the brush's own are both off the mean, so they differ by
+    twice the floor of the FVU. The trained calm stroke is close to that
+    floor; a quarter is left for what it lacks, and for chance. The dabs of
+    other draws do not do what this brush does: calm strokes are better.
+
+    Args:
+        generator: a model of `build_brush_generator` with a noise input.
+        episodes: `Episodes` of its brush that no training saw.
+        fvu: float, of its calm strokes.
+
+    Returns:
+        A bool.
+    """
+    real = to_rgba(episodes.actions, episodes.strokes)[..., 3]
+    fake = render_strokes(generator, episodes.actions, seed=0)[..., 3]
+    return float(np.mean((fake - real) ** 2) / np.mean(real**2)) <= 2.5 * fvu

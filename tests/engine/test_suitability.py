@@ -20,7 +20,7 @@ from nbpainter.engine import (
 from nbpainter.errors import DataError, EngineError
 from nbpainter.files import sha256
 from nbpainter.models import presets as weights
-from nbpainter.training.brush_training import draws_are_right
+from nbpainter.training.train import draws_are_right
 
 SHIPPED = [path.stem for path in brush_files.shipped_brushes()]
 
@@ -307,7 +307,7 @@ def test_the_quarter_of_pixels_is_the_picture_s():
     [
         (["train", "brush"], "Say which brush"),
         (["train", "gan", "charcoal"], "one word too many"),
-        (["train", "brush", "charcoal", "--devices", "2"], "one device"),
+        (["train", "brush", "charcoal", "--data", "x"], "leave out --data"),
         (["train", "brush", "no-such-brush"], "There is no brush"),
         (["draw", "--strokes", "1", "--out", "x.npz", "--brush", "x.myb"], "x"),
         (["report", "--brush", "no-such-brush"], "no trained generator"),

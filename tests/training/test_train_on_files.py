@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter.training import callbacks, run as runs, train as training
+from nbpainter.training import run as runs, train as training
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_stopped_training_of_two_files_goes_on(paths, tmp_path, monkeypatch):
     data = entry["generator_pretrained"]["data"]
     assert data == {str(path): nbpainter.files.sha256(path) for path in paths}
 
-    class Stop(callbacks.Checkpoints):
+    class Stop(runs.Checkpoints):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
             raise KeyboardInterrupt
