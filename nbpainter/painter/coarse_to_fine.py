@@ -104,7 +104,7 @@ def _begin(photo, size, generator, seed, palette, background):
     seed = 0 if seed is None else int(seed)
     target = load_photo(photo, PaintConfig.size if size is None else size)
     if palette is not None:
-        palette = choose_palette(palette, target, seed)
+        palette = choose_palette(palette, target)
     painting = Painting(
         [],
         *target.shape[1::-1],
@@ -130,7 +130,7 @@ def _go_on(photo, painting, size, own):
     if own["background"] is not None:
         own["background"] = own["background"].lower()
     if own["palette"] is not None:
-        colors = choose_palette(own["palette"], target, painting.seed)
+        colors = choose_palette(own["palette"], target)
         same = set(colors) == set(painting.palette)
         own["palette"] = painting.palette if same else colors
     for name, value in own.items():
