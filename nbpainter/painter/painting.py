@@ -9,10 +9,7 @@ from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.engine.brush import Brush
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.engine.libmypaint import Surface
-from nbpainter.errors import MAX_SIZE, DataError, check_count, check_size
-from nbpainter.export import export
-from nbpainter.export.sheets import plot_sheets
-from nbpainter.export.svg import fit_paths
+from nbpainter.errors import MAX_SIZE, check_count, check_size
 from nbpainter.images import check_color, save_animation, save_image
 from nbpainter.models.presets import load_generator
 from nbpainter.painter.rendering import lay_in_turn, lay_strokes
@@ -28,9 +25,6 @@ from nbpainter.painter.stroke_layers import (
     straight_alpha,
     stroke_layers,
 )
-
-_PATHS_SIZE = 256  # Pixels that strokes are drawn at to find their paths.
-_SHEET_SIZE = 1024  # Pixels of the pictures on sheets, longer side.
 
 
 @dataclasses.dataclass(eq=False)
@@ -140,14 +134,6 @@ class Painting:
         return stroke_layers(
             self.actions, model, *self._shape(size), self._draw_seed(model)
         )
-
-    def paths(self):
-        """Fit to each stroke, as drawn, a path of one width and opacity.
-
-        Returns:
-            Three float arrays, see `nbpainter.export.svg.fit_paths`.
-        """
-        return fit_paths(self.actions, self.layers(_PATHS_SIZE), _PATHS_SIZE)
 
     def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
@@ -295,22 +281,9 @@ class Painting:
         Raises:
             DataError: for a number of pages out of range, or without strokes.
         """
-        if not len(self):
-            raise DataError(
-                "A painting without strokes has no steps. Paint some first."
-            )
-        pages = check_count("pages", pages, 1, min(200, len(self)))
-        stops = np.linspace(0, len(self), pages + 1).round().astype(int)
-        pictures = list(self.frames(pages + 1, _SHEET_SIZE))
-        title = f"A painting of {len(self)} strokes"
-        return plot_sheets(
-            pictures,
-            stops.tolist(),
-            self.paths()[:2],
-            self.actions[:, COLOR_COLUMNS],
-            title,
-            self.palette,
-        )
+        from nbpainter.export.sheets import plot_sheets
+
+        return plot_sheets(self, pages)
 
     def export(self, path, transparent=False):
         """Write the painting in the format that the file's ending names.
@@ -333,4 +306,6 @@ class Painting:
             DataError: for another ending, without ffmpeg, or if it cannot
                 be written.
         """
+        from nbpainter.export import export
+
         export(self, path, transparent)
