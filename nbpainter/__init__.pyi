@@ -114,9 +114,6 @@ from .painter.coarse_to_fine import (
 from .painter.painting import (
     Painting as Painting,
 )
-from .training.brush_training import (
-    train_brush as train_brush,
-)
 from .training.metrics import (
     measure_fvu as measure_fvu,
     measure_spread as measure_spread,

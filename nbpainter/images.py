@@ -5,6 +5,7 @@ import io
 import numbers
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,10 +18,18 @@ from nbpainter.errors import DataError, check_count, check_positive, check_size
 from nbpainter.files import written_whole
 
 MAX_PIXELS = 80_000_000
+"""Pixels of a picture that is read, at most."""
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-_TRANSPARENT = (".png",)
-_MAX_SECONDS = 600  # A frame of a GIF counts 16 bits of hundredths.
+MAX_COLORS = 256
+"""Colours of a palette, at most."""
+
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+_MAX_SECONDS = 600  # A frame of a GIF counts hundredths of it in 16 bits.
+
+_REST = 2  # Seconds that the last frame of an animation stays.
+
+_PALETTE_SIDE = 128  # Pixels of the side that a palette is chosen on.
 
 
 def load_photo(photo, size):
@@ -43,7 +52,7 @@ def load_photo(photo, size):
     >>> load_photo(np.zeros((200, 300, 3)), size=60).shape
     (40, 60, 3)
     """
-    return _load(photo, size, "photograph", "white")
+    return _load(photo, size, "photograph", below=1)
 
 
 def load_mask(mask, size):
@@ -64,23 +73,26 @@ def load_mask(mask, size):
     >>> load_mask(np.eye(2, dtype=bool), size=2)[..., 0].tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    if np.asarray(mask).dtype.kind == "b":
-        mask = np.float32(mask)
-    bright = _load(mask, size, "mask", "black").mean(axis=2, keepdims=True)
+    if isinstance(mask, (np.ndarray, list)):
+        mask = np.asarray(mask)
+        mask = mask.astype("float32") if mask.dtype == bool else mask
+    bright = _load(mask, size, "mask", below=0).mean(axis=2, keepdims=True)
     return np.float32(bright >= 0.5)
 
 
-def _load(photo, size, kind, ground):
+def _load(picture, size, kind, below):
+    """Read a picture of any kind on a ground, black (0) or white (1)."""
     size = check_size(size)
-    if isinstance(photo, (str, os.PathLike)):
-        pixels = _open(pathlib.Path(photo), size, kind, ground)
-    elif isinstance(photo, Image.Image):
-        name = f"The {kind}"
-        with _named(name, kind):
-            pixels = _convert(photo, name, size, ground)
-    else:
-        with _named(f"The {kind}", kind):
-            pixels = _check_array(photo, kind, ground)
+    with _errors_named(picture, kind):
+        if isinstance(picture, (str, os.PathLike)):
+            with Image.open(picture) as image:
+                picture = _decode(image, size)
+        elif isinstance(picture, Image.Image):
+            picture = _decode(picture, size)
+        pixels = _check_array(picture, kind)
+    if pixels.shape[2] == 4:
+        opacity = pixels[..., 3:]
+        pixels = pixels[..., :3] * opacity + below * (1 - opacity)
     height, width = pixels.shape[:2]
     scale = size / max(height, width)
     pixels = resize(
@@ -90,6 +102,73 @@ def _load(photo, size, kind, ground):
         Image.Resampling.LANCZOS,
     )
     return np.clip(pixels, 0, 1)
+
+
+@contextlib.contextmanager
+def _errors_named(picture, kind):
+    """Turn whatever goes wrong with a picture into a sentence that names it."""
+    is_file = isinstance(picture, (str, os.PathLike))
+    name = picture if is_file else f"The {kind}"
+    try:
+        with warnings.catch_warnings():
+            # `_decode` checks the size.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(
+            f"There is no {kind} {name}. Check the path."
+        ) from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise DataError(
+            f"{name} has more than {MAX_PIXELS // 10**6} million pixels. Make "
+            "it smaller first."
+        ) from error
+    except Exception as error:  # Pillow's plugins raise almost anything.
+        raise DataError(
+            f"{name} cannot be read as a picture ({error}). Choose another "
+            f"{kind}, or save it again as PNG or JPEG."
+        ) from error
+
+
+def _decode(image, size):
+    """Turn a Pillow image of any mode into an upright array."""
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
+        # clips them when it converts them itself.
+        grey = np.nan_to_num(np.asarray(image, "float32"))
+        is_unit = image.mode == "F" and grey.max() <= 1
+        return np.clip(grey / (1 if is_unit else 65535), 0, 1)
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    # A first reduction in 8 bits saves gigabytes on huge photographs.
+    return np.asarray(image.reduce(max(1, max(image.size) // (4 * size))))
+
+
+def _check_array(array, kind):
+    """Return floats in `[0, 1]` of shape `(height, width, 3 or 4)`."""
+    given, array = type(array).__name__, np.asarray(array)
+    if array.ndim == 2:
+        array = np.stack([array] * 3, axis=-1)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
+        raise DataError(
+            f"A {kind} must be a path, a PIL image or an array of shape "
+            f"(height, width, 3). Received: {given} of shape {array.shape}."
+        )
+    if array.dtype in (np.uint8, np.uint16):
+        return array / np.float32(np.iinfo(array.dtype).max)
+    floats = array.astype("float32")
+    low, high = floats.min(), floats.max()
+    # NaN is neither above nor below.
+    if array.dtype.kind != "f" or not (low >= 0 and high <= 1):
+        raise DataError(
+            f"A {kind}'s array must hold floats in [0, 1], uint8 or uint16. "
+            f"Received: {array.dtype} from {low:g} to {high:g}."
+        )
+    return floats
 
 
 def resize(picture, height, width, resample=Image.Resampling.BOX):
@@ -111,94 +190,6 @@ def resize(picture, height, width, resample=Image.Resampling.BOX):
         for channel in np.moveaxis(picture, -1, 0)
     ]
     return np.stack(channels, axis=-1)
-
-
-def _open(path, size, kind, ground):
-    with _named(path, kind), warnings.catch_warnings():
-        # The size is checked here, with a sentence of our own.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
-            return _convert(image, path, size, ground)
-
-
-@contextlib.contextmanager
-def _named(name, kind):
-    """Turn whatever goes wrong with a picture into a sentence that names it."""
-    try:
-        yield
-    except DataError:
-        raise
-    except FileNotFoundError as error:
-        raise DataError(
-            f"There is no {kind} {name}. Check the path."
-        ) from error
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise DataError(
-            f"{name} has more than {MAX_PIXELS // 10**6} million pixels. Make "
-            "it smaller first."
-        ) from error
-    except Exception as error:  # Pillow's plugins raise almost anything.
-        raise DataError(
-            f"{name} cannot be read as a picture ({error}). Choose another "
-            f"{kind}, or save it again as PNG or JPEG."
-        ) from error
-
-
-def _convert(image, name, size, ground):
-    """Turn a Pillow image of any mode into RGB floats, upright, on a ground."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{name} has {width} x {height} pixels, more than "
-            f"{MAX_PIXELS // 10**6} million. Make it smaller first."
-        )
-    if width * height == 0:
-        raise DataError(f"{name} has no pixels. Choose another file.")
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
-        # clips them when it converts them itself.
-        grey = np.nan_to_num(np.asarray(image, "float32"))
-        unit = image.mode == "F" and grey.max() <= 1
-        grey = np.clip(grey / (1 if unit else 65535), 0, 1)
-        return np.repeat(grey[..., None], 3, axis=-1)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        below = Image.new("RGBA", image.size, ground)
-        image = Image.alpha_composite(below, image)
-    image = image.convert("RGB")
-    # A first reduction in 8 bits saves gigabytes on huge photographs.
-    image = image.reduce(max(1, max(image.size) // (4 * size)))
-    return np.asarray(image, "float32") / 255
-
-
-def _check_array(photo, kind, ground):
-    array = np.asarray(photo)
-    if array.ndim == 2:
-        array = np.repeat(array[..., None], 3, axis=-1)
-    if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
-        raise DataError(
-            f"A {kind} must be a path, a PIL image or an array of shape "
-            f"(height, width, 3). Received: {type(photo).__name__} of shape "
-            f"{array.shape}."
-        )
-    if array.dtype in (np.uint8, np.uint16):
-        array = array / np.float32(np.iinfo(array.dtype).max)
-    elif not np.issubdtype(array.dtype, np.floating):
-        raise DataError(
-            f"A {kind}'s array must hold floats in [0, 1], uint8 or "
-            f"uint16. Received: {array.dtype}."
-        )
-    array = array.astype("float32")
-    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-        raise DataError(
-            f"A {kind}'s floats must lie in [0, 1]. Received: values from "
-            f"{array.min():g} to {array.max():g}."
-        )
-    if array.shape[2] == 4:
-        below = {"white": 1.0, "black": 0.0}[ground]
-        array = array[..., :3] * array[..., 3:] + below * (1 - array[..., 3:])
-    return array
 
 
 def to_uint8(values):
@@ -245,6 +236,104 @@ def from_hex(text):
     return np.frombuffer(bytes.fromhex(text[1:]), "uint8") / np.float32(255)
 
 
+def check_color(name, value):
+    """Return a colour `"#rrggbb"` in small letters, or say what is wrong.
+
+    Args:
+        name: str, of the argument.
+        value: what was passed.
+
+    Returns:
+        A str.
+
+    Raises:
+        DataError: for anything but `#` and six hexadecimal digits.
+
+    Example:
+
+    >>> check_color("background", "#FFEECC")
+    '#ffeecc'
+    """
+    if not re.fullmatch("#[0-9a-fA-F]{6}", str(value)):
+        raise DataError(
+            f"`{name}` must be a colour '#rrggbb', such as '#ffeecc'. "
+            f"Received: {name}={value!r}."
+        )
+    return value.lower()
+
+
+def choose_palette(palette, photo):
+    """Return a palette of given colours, or one that suits a photograph.
+
+    Args:
+        palette: int, how many colours to choose, or a list of `"#rrggbb"`.
+        photo: float32 array `(height, width, 3)`, RGB in `[0, 1]`.
+
+    Returns:
+        A list of `"#rrggbb"`, no colour twice. A photograph of fewer colours
+        has a smaller palette.
+
+    Raises:
+        DataError: for anything else, or a number out of range.
+
+    Example:
+
+    >>> choose_palette(4, np.full((8, 8, 3), 0.5))
+    ['#808080']
+    """
+    if isinstance(palette, numbers.Number):
+        num_colors = check_count("palette", palette, 1, MAX_COLORS)
+        sides = [min(side, _PALETTE_SIDE) for side in photo.shape[:2]]
+        groups, _ = group_colors(resize(np.float32(photo), *sides), num_colors)
+        return [to_hex(color) for color in groups]
+    if isinstance(palette, str):
+        palette = [palette]
+    try:
+        colors = [check_color("palette", color) for color in palette]
+    except TypeError as error:
+        raise DataError(
+            "`palette` must be a number of colours or a list of '#rrggbb'. "
+            f"Received: palette={palette!r}."
+        ) from error
+    if not 1 <= len(colors) <= MAX_COLORS:
+        raise DataError(
+            f"`palette` must have 1 to {MAX_COLORS} colours. Received: "
+            f"{len(colors)}."
+        )
+    return list(dict.fromkeys(colors))
+
+
+def group_colors(colors, num_groups):
+    """Find few colours that stand for many: median cut, then k-means.
+
+    Args:
+        colors: float array `(..., 3)`, RGB in `[0, 1]`.
+        num_groups: int, colours to find, 1 to 256.
+
+    Returns:
+        A float array `(groups, 3)`, at most so many different colours; and
+        an int array `(...)`, the group of each colour.
+
+    Example:
+
+    >>> groups, which = group_colors([[1, 1, 1], [0, 0, 0], [1, 1, 1]], 2)
+    >>> groups[which].tolist()
+    [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    colors = np.asarray(colors)
+    image = to_image(colors.reshape(1, -1, 3)).quantize(num_groups, kmeans=1)
+    palette = np.array(image.getpalette(), "uint8").reshape(-1, 3)
+    groups, which = np.unique(
+        palette[np.asarray(image)[0]], axis=0, return_inverse=True
+    )
+    return groups / 255, which.reshape(colors.shape[:-1])
+
+
+def colors_of(palette):
+    """Turn a palette into a float32 array `(n, 3)`, RGB in `[0, 1]`."""
+    return np.stack([from_hex(color) for color in palette])
+
+
 def save_image(picture, path):
     """Write a picture file.
 
@@ -257,12 +346,11 @@ def save_image(picture, path):
     Raises:
         DataError: for another ending, or if it cannot be written.
     """
-    endings = _PICTURES if picture.shape[-1] == 3 else _TRANSPARENT
+    endings = _ENDINGS if picture.shape[-1] == 3 else (".png",)
     if _suffix(path) not in endings:
         raise DataError(
-            f"A picture ends in {', '.join(_PICTURES)}, one with a "
-            f"transparent ground in {' or '.join(_TRANSPARENT)}. Received: "
-            f"{str(path)!r}."
+            f"A picture ends in {', '.join(_ENDINGS)}, one with a transparent "
+            f"ground in .png. Received: {str(path)!r}."
         )
     _write_image(to_image(picture), path)
 
@@ -312,10 +400,10 @@ def save_animation(pictures, path, seconds):
         with written_whole(path) as temporary:
             _save_mp4(frames, temporary, frame_seconds)
         return
-    milliseconds = [round(1000 * frame_seconds)] * len(frames)
-    milliseconds[-1] += 2000
     if suffix == ".gif":
         frames = _with_one_palette(frames)
+    milliseconds = [round(1000 * frame_seconds)] * len(frames)
+    milliseconds[-1] += 1000 * _REST
     _write_image(
         frames[0],
         path,
@@ -323,7 +411,7 @@ def save_animation(pictures, path, seconds):
         append_images=frames[1:],
         duration=milliseconds,
         loop=0,
-        **({"lossless": True} if suffix == ".webp" else {}),
+        lossless=True,  # Of WebP; a GIF is.
     )
 
 
@@ -333,13 +421,9 @@ def _with_one_palette(frames):
     A palette for each frame takes ten times as long, makes larger files, and
     lets still colours flicker.
     """
-    width, height = frames[0].size
-    sample = Image.new("RGB", (width, 3 * height))
-    for index, frame in enumerate(
-        (frames[0], frames[len(frames) // 2], frames[-1])
-    ):
-        sample.paste(frame, (0, index * height))
-    palette = sample.quantize(256)
+    chosen = (frames[0], frames[len(frames) // 2], frames[-1])
+    sample = np.concatenate([np.asarray(frame) for frame in chosen])
+    palette = Image.fromarray(sample).quantize(256)
     dither = Image.Dither.NONE
     return [frame.quantize(palette=palette, dither=dither) for frame in frames]
 
@@ -356,23 +440,18 @@ def find_ffmpeg():
 
 
 def _save_mp4(frames, path, frame_seconds):
-    ffmpeg = find_ffmpeg()
+    # Players want even sides; the finished painting stays.
+    options = (
+        f"-y -loglevel error -framerate {1 / frame_seconds:.3f} -i %06d.png "
+        "-vf pad=ceil(iw/2)*2:ceil(ih/2)*2,tpad=stop=-1 "
+        f"-t {len(frames) * frame_seconds + _REST:.3f} -pix_fmt yuv420p"
+    )
+    command = [find_ffmpeg(), *options.split(), "video.mp4"]
     with tempfile.TemporaryDirectory() as folder:
-        video = f"{folder}/video.mp4"
         for index, frame in enumerate(frames):
             frame.save(f"{folder}/{index:06d}.png")
         result = subprocess.run(
-            [
-                *(ffmpeg, "-y", "-loglevel", "error"),
-                *("-framerate", f"{1 / frame_seconds:.3f}"),
-                *("-i", f"{folder}/%06d.png"),
-                # Players want even sides; the finished painting stays.
-                *("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,tpad=stop=-1"),
-                *("-t", f"{len(frames) * frame_seconds + 2:.3f}"),
-                *("-pix_fmt", "yuv420p", video),
-            ],
-            capture_output=True,
-            text=True,
+            command, cwd=folder, capture_output=True, text=True
         )
         if result.returncode or result.stderr:
             said = " ".join(result.stderr.split())
@@ -381,122 +460,4 @@ def _save_mp4(frames, path, frame_seconds):
                 ".webp instead."
             )
         # Onto a full disk ffmpeg leaves a part, and calls it a success.
-        shutil.copyfile(video, path)
-
-
-MAX_COLORS = 256
-
-_SAMPLE = 64  # Pixels of the longer side that a palette is chosen on.
-_ROUNDS = 30  # Of k-means.
-
-
-def check_color(name, value):
-    """Return a colour `"#rrggbb"` in small letters, or say what is wrong.
-
-    Args:
-        name: str, of the argument.
-        value: what was passed.
-
-    Returns:
-        A str.
-
-    Raises:
-        DataError: for anything but `#` and six hexadecimal digits.
-
-    Example:
-
-    >>> check_color("background", "#FFEECC")
-    '#ffeecc'
-    """
-    digits = value[1:] if isinstance(value, str) else ""
-    if (
-        len(digits) != 6
-        or value[0] != "#"
-        or set(digits) - set("0123456789abcdefABCDEF")
-    ):
-        raise DataError(
-            f"`{name}` must be a colour '#rrggbb', such as '#ffeecc'. "
-            f"Received: {name}={value!r}."
-        )
-    return value.lower()
-
-
-def choose_palette(palette, photo, seed=0):
-    """Return a palette of one's own colours, or one that suits a photograph.
-
-    Args:
-        palette: int, how many colours to choose, or a list of `"#rrggbb"`.
-        photo: float32 array `(height, width, 3)`, RGB in `[0, 1]`.
-        seed: int, of the choice.
-
-    Returns:
-        A list of `"#rrggbb"`, no colour twice. A photograph of fewer colours
-        has a smaller palette.
-
-    Raises:
-        DataError: for anything else, or a number out of range.
-
-    Example:
-
-    >>> choose_palette(4, np.full((8, 8, 3), 0.5))
-    ['#808080']
-    """
-    if isinstance(palette, numbers.Number):
-        count = check_count("palette", palette, 1, MAX_COLORS)
-        return _choose(photo, count, seed)
-    if isinstance(palette, str):
-        palette = [palette]
-    try:
-        colors = [check_color("palette", color) for color in palette]
-    except TypeError as error:
-        raise DataError(
-            "`palette` must be a number of colours or a list of '#rrggbb'. "
-            f"Received: palette={palette!r}."
-        ) from error
-    if not 1 <= len(colors) <= MAX_COLORS:
-        raise DataError(
-            f"`palette` must have 1 to {MAX_COLORS} colours. Received: "
-            f"{len(colors)}."
-        )
-    return list(dict.fromkeys(colors))
-
-
-def _choose(photo, count, seed):
-    """k-means, started at colours that are far apart (k-means++)."""
-    random = np.random.default_rng(seed)
-    scale = _SAMPLE / max(_SAMPLE, *photo.shape[:2])
-    height, width = (max(1, round(n * scale)) for n in photo.shape[:2])
-    pixels = resize(np.float32(photo), height, width).reshape(-1, 3)
-    centres = pixels[random.integers(len(pixels), size=1)]
-    for _ in range(count - 1):
-        distance = _distances(pixels, centres).min(axis=1)
-        if distance.sum() < 1e-6:
-            break
-        chance = distance / distance.sum(dtype="float64")
-        centres = np.concatenate(
-            [centres, pixels[random.choice(len(pixels), 1, p=chance)]]
-        )
-    for _ in range(_ROUNDS):
-        nearest = _distances(pixels, centres).argmin(axis=1)
-        centres = np.stack(
-            [
-                pixels[nearest == k].mean(axis=0)
-                if (nearest == k).any()
-                else centre
-                for k, centre in enumerate(centres)
-            ]
-        )
-    levels = np.clip(centres * 255 + 0.5, 0, 255).astype("uint8")
-    return list(dict.fromkeys("#" + row.tobytes().hex() for row in levels))
-
-
-def _distances(pixels, centres):
-    return ((pixels[:, None].astype("float64") - centres) ** 2).sum(axis=-1)
-
-
-def colors_of(palette):
-    """Turn a palette into a float32 array `(n, 3)`, RGB in `[0, 1]`."""
-    levels = np.frombuffer(
-        bytes.fromhex("".join(palette).replace("#", "")), "u1"
-    )
-    return np.float32(levels.reshape(-1, 3) / 255)
+        shutil.copyfile(f"{folder}/video.mp4", path)

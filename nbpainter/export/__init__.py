@@ -2,68 +2,36 @@
 
 import pathlib
 
-import numpy as np
-
-from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.export.player import write_player
 from nbpainter.export.sheets import write_sheets
 from nbpainter.export.svg import write_svg
-from nbpainter.images import find_ffmpeg, from_hex as color_of
-
-_PAGES = 8
+from nbpainter.images import find_ffmpeg
 
 
-def _export_svg(painting, path):
-    write_svg(
-        path,
-        painting.paths(),
-        painting.actions[:, COLOR_COLUMNS],
-        painting.width,
-        painting.height,
-        painting.background,
-        pathlib.Path(path).stem,
-    )
-
-
-def _export_player(painting, path):
-    write_player(
-        path,
-        painting.canvas,
-        painting.layers(),
-        painting.actions[:, COLOR_COLUMNS],
-        np.array(color_of(painting.background)),
-        pathlib.Path(path).stem,
-    )
-
-
-def _export_steps(painting, path):
-    write_sheets(path, painting.steps(min(_PAGES, max(1, len(painting)))))
-
-
-def _export_picture(painting, path):
-    painting.save_image(path)
-
-
-def _export_animation(painting, path):
-    painting.save_animation(path)
-
-
-def _export_strokes(painting, path):
+def _write_strokes(painting, path):
     painting.save(path)
 
 
+def _write_image(painting, path):
+    painting.save_image(path)
+
+
+def _write_animation(painting, path):
+    painting.save_animation(path)
+
+
 _WRITERS = {
-    ".svg": _export_svg,
-    ".html": _export_player,
-    ".gif": _export_animation,
-    ".webp": _export_animation,
-    ".mp4": _export_animation,
-    ".pdf": _export_steps,
-    ".png": _export_picture,
-    ".jpg": _export_picture,
-    ".jpeg": _export_picture,
-    ".json": _export_strokes,
+    ".svg": write_svg,
+    ".html": write_player,
+    ".gif": _write_animation,
+    ".webp": _write_animation,
+    ".mp4": _write_animation,
+    ".pdf": write_sheets,
+    ".png": _write_image,
+    ".jpg": _write_image,
+    ".jpeg": _write_image,
+    ".json": _write_strokes,
 }
 
 

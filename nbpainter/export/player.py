@@ -1,8 +1,8 @@
 """A painting as one HTML page that plays it, stroke by stroke.
 
 The page holds everything, and asks no network for anything: the finished
-picture as PNG, each stroke's opacity in 8 bits, and a player. It lays the
-strokes on a canvas of floats, so that any step is within a rounding of the
+picture, each stroke's opacity in 8 bits, both as PNG, and a player. It lays
+the strokes on a canvas of floats, so that any step is within a rounding of the
 picture after that many strokes; at the end it shows the finished picture.
 """
 
@@ -11,56 +11,58 @@ import html
 import importlib.resources
 import io
 import json
+import pathlib
 import re
-import zlib
 
 import numpy as np
+from PIL import Image
 
+from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.files import written_whole
-from nbpainter.images import to_image
+from nbpainter.images import from_hex, to_image, to_uint8
+
+_SHEET_ROWS = 4096  # All browsers take images of this height.
 
 
-def write_player(path, picture, layers, colors, background, title):
+def write_player(painting, path):
     """Write the page.
 
     Args:
+        painting: a `Painting`.
         path: str or path, such as `"painting.html"`.
-        picture: float32 array `(height, width, 3)`, the finished painting.
-        layers: iterable of `(top, left, opacity)`, the strokes: pixels, and
-            a float array `(h, w)` in `[0, 1]`.
-        colors: float array `(n, 3)`, RGB in `[0, 1]`.
-        background: array `(3,)`, RGB in `[0, 1]`.
-        title: str, any text.
 
     Raises:
         DataError: if it cannot be written.
     """
-    strokes, packer, packed = [], zlib.compressobj(9), []
-    for (top, left, opacity), color in zip(layers, _bytes(colors)):
-        opacity = _bytes(opacity)
-        rows, columns = opacity.shape
-        strokes.append([left, top, columns, rows, *color.tolist()])
-        packed.append(packer.compress(filter_opacity(opacity).tobytes()))
-    packed.append(packer.flush())
-    png = io.BytesIO()
-    to_image(picture).save(png, "PNG", optimize=True)
+    title = pathlib.Path(path).stem
+    layers = [
+        (top, left, to_uint8(opacity))
+        for top, left, opacity in painting.layers()
+    ]
+    colors = to_uint8(painting.actions[:, COLOR_COLUMNS]).tolist()
     content = {
         "name": title,
-        "background": _bytes(background).tolist(),
-        "strokes": strokes,
+        "background": to_uint8(from_hex(painting.background)).tolist(),
+        # Left, top, columns, rows, red, green, blue.
+        "strokes": [
+            [left, top, *opacity.shape[::-1], *color]
+            for (top, left, opacity), color in zip(layers, colors)
+        ],
+        "sheets": [
+            _to_png(Image.fromarray(sheet))
+            for sheet in stack_layers([opacity for _, _, opacity in layers])
+        ],
     }
-    height, width = picture.shape[:2]
     parts = {
         "TITLE": html.escape(title),
-        "WIDTH": width,
-        "HEIGHT": height,
-        "COUNT": len(strokes),
+        "WIDTH": painting.width,
+        "HEIGHT": painting.height,
+        "COUNT": len(layers),
         # No text can end the script that it stands in.
-        "STROKES": json.dumps(content, separators=(",", ":")).replace(
+        "CONTENT": json.dumps(content, separators=(",", ":")).replace(
             "<", "\\u003c"
         ),
-        "LAYERS": base64.b64encode(b"".join(packed)).decode(),
-        "PICTURE": base64.b64encode(png.getvalue()).decode(),
+        "PICTURE": _to_png(to_image(painting.canvas)),
     }
     page = importlib.resources.files("nbpainter.export").joinpath("player.html")
     # One pass: a title that looks like a part stays a title.
@@ -73,32 +75,48 @@ def write_player(path, picture, layers, colors, background, title):
         temporary.write_text(text, "utf-8")
 
 
-def _bytes(values):
-    values = np.clip(np.asarray(values, "float64"), 0, 1)
-    return (values * 255 + 0.5).astype("uint8")
-
-
-def filter_opacity(opacity):
-    """Keep of each pixel what the mean of its left and upper one lacks.
-
-    Differences repeat themselves more often than values, and so pack into a
-    third less. It is PNG's filter 3, which counts modulo 256.
+def stack_layers(layers, max_rows=_SHEET_ROWS):
+    """Stack images below each other on as few sheets as possible.
 
     Args:
-        opacity: uint8 array `(h, w)`.
+        layers: list of uint8 arrays `(h, w)`.
+        max_rows: int, rows of a sheet, unless one layer has more.
 
     Returns:
-        A uint8 array `(h, w)`.
+        A list of uint8 arrays `(rows, columns)`, padded on the right.
 
     Example:
 
-    >>> filter_opacity(np.array([[8, 8], [8, 8]], "uint8")).tolist()
-    [[8, 4], [4, 0]]
-
-    Reference:
-
-    - [PNG, 9.2](https://www.w3.org/TR/png-3/#9Filter-types), "Average".
+    >>> layers = [np.ones((2, 3), "uint8"), np.ones((3, 1), "uint8")]
+    >>> [sheet.shape for sheet in stack_layers(layers)]
+    [(5, 3)]
+    >>> [sheet.shape for sheet in stack_layers(layers, max_rows=4)]
+    [(2, 3), (3, 1)]
     """
-    wide = np.pad(opacity.astype("int16"), ((1, 0), (1, 0)))
-    mean = (wide[1:, :-1] + wide[:-1, 1:]) // 2
-    return ((wide[1:, 1:] - mean) & 255).astype("uint8")
+    sheets, num_rows = [], max_rows
+    for layer in layers:
+        if not layer.size:
+            continue
+        if num_rows + len(layer) > max_rows:
+            sheets.append([])
+            num_rows = 0
+        sheets[-1].append(layer)
+        num_rows += len(layer)
+    return [_stack(sheet) for sheet in sheets]
+
+
+def _stack(layers):
+    width = max(layer.shape[1] for layer in layers)
+    return np.concatenate(
+        [
+            np.pad(layer, ((0, 0), (0, width - layer.shape[1])))
+            for layer in layers
+        ]
+    )
+
+
+def _to_png(image):
+    """Return the PNG file of an image in base64."""
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()

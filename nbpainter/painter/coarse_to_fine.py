@@ -26,7 +26,7 @@ from nbpainter.errors import (
 from nbpainter.images import (
     check_color,
     choose_palette,
-    from_hex,
+    colors_of,
     load_mask,
     load_photo,
 )
@@ -305,7 +305,7 @@ class _Painter:
         self.target = target
         self.palette = None
         if painting.palette:
-            self.palette = np.stack([from_hex(c) for c in painting.palette])
+            self.palette = colors_of(painting.palette)
         self.model = load_generator(painting.generator)
         self.optimizer = optimizer_of(self.model)
         self.actions = painting.actions

@@ -16,7 +16,7 @@ from nbpainter.errors import DataError
 from nbpainter.export import sheets, svg
 from nbpainter.painter import stroke_layers
 
-HOSTILE = '<script>alert(1)</script>"&$x$__LAYERS__'
+HOSTILE = '<script>alert(1)</script>"&$x$__CONTENT__'
 
 
 @pytest.fixture(scope="module")
@@ -55,22 +55,22 @@ def _stroke(start_pressure, end_pressure, away=0):
 
 
 def test_the_path_passes_through_the_control_point():
-    points, widths, opacities = _stroke(0.9, 0.9).paths()
+    points, widths, opacities = svg.fit_paths(_stroke(0.9, 0.9))
     middle = (points[0, 0] + 2 * points[0, 1] + points[0, 2]) / 4
     np.testing.assert_allclose(middle, [0.5, 0.7], atol=0.05)
     assert 0.5 < opacities.item() < 1
-    _, thinner, fainter = _stroke(0.2, 0.2).paths()
+    _, thinner, fainter = svg.fit_paths(_stroke(0.2, 0.2))
     assert thinner < 0.7 * widths
     assert fainter < opacities
 
 
 def test_an_end_without_pressure_is_left_out():
-    faint, full = _stroke(0, 1).paths()[0][0, [0, 2]]
+    faint, full = svg.fit_paths(_stroke(0, 1))[0][0, [0, 2]]
     assert np.hypot(*(faint - [0.2, 0.2])) > np.hypot(*(full - [0.8, 0.2]))
 
 
 def test_the_path_of_a_stroke_outside_is_not_seen():
-    _, widths, opacities = _stroke(1, 1, away=2).paths()
+    _, widths, opacities = svg.fit_paths(_stroke(1, 1, away=2))
     assert widths.item() > 0 == opacities.item()
 
 
@@ -80,12 +80,12 @@ def test_a_path_is_as_wide_as_the_paint():
     action[0, nbpainter.actions.X_COLUMNS] = [0.2, 0.5, 0.8]
     y, x = np.indices((20, 80)) + 0.5
     bar = np.where(np.hypot(x - np.clip(x, 10, 70), y - 10) < 10, 0.5, 0)
-    points, widths, opacities = svg.fit_paths(action, [(40, 10, bar)], 100)
+    points, width, opacity = svg.fit_path(action[0], 40, 10, bar, 100)
     np.testing.assert_allclose(
-        points[0], [[0.2, 0.5], [0.5, 0.5], [0.8, 0.5]], atol=0.06
+        points, [[0.2, 0.5], [0.5, 0.5], [0.8, 0.5]], atol=0.06
     )
-    assert widths.item() == pytest.approx(0.2, abs=0.03)
-    assert opacities.item() == pytest.approx(0.5, abs=0.05)
+    assert width == pytest.approx(0.2, abs=0.03)
+    assert opacity == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_transparent_picture_over_the_ground_is_the_canvas(painting):
@@ -147,14 +147,13 @@ def test_a_file_name_cannot_write_into_the_page(painting, tmp_path, suffix):
 
 def test_few_colours_stand_for_many():
     colors = nbpainter.random_actions(300, seed=2)[:, COLOR_COLUMNS]
-    groups, which = sheets.group_colors(colors)
-    assert len(groups) <= sheets.MAX_COLORS
-    assert np.abs(groups[which] - colors).mean() < 0.15
-    palette = colors[:7]
-    groups, which = sheets.group_colors(np.repeat(palette, 5, axis=0))
-    assert len(groups) == 7
+    few = sheets.few_colors(colors)
+    assert 1 < len(np.unique(few, axis=0)) <= sheets.MAX_COLORS
+    assert np.abs(few - colors).mean() < 0.15
+    few = sheets.few_colors(np.repeat(colors[:7], 5, axis=0))
+    assert len(np.unique(few, axis=0)) == 7
     np.testing.assert_allclose(
-        groups[which], np.repeat(palette, 5, axis=0), atol=0.5 / 255 + 1e-6
+        few, np.repeat(colors[:7], 5, axis=0), atol=0.5 / 255 + 1e-6
     )
 
 
@@ -173,7 +172,8 @@ def test_steps_show_every_stroke_once(painting):
 
 
 def _said(figure):
-    return [text.get_text() for axis in figure.axes for text in axis.texts]
+    (legend,) = (axis.get_legend() for axis in figure.axes if axis.get_legend())
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_a_page_of_many_strokes_has_no_numbers():

@@ -8,7 +8,6 @@ from skimage import data
 import nbpainter
 from nbpainter.actions import COLOR_COLUMNS, X_COLUMNS, Y_COLUMNS
 from nbpainter.errors import DataError
-from nbpainter.images import from_hex
 from nbpainter.painter import windows
 
 QUICK = {"num_steps": 20, "verbose": 0}
@@ -252,7 +251,7 @@ def test_a_palette_costs_little(palette):
     if palette == 8:  # So many suit strokes that were moved without as well.
         return
     snapped = free.actions.copy()
-    palette = np.stack([from_hex(color) for color in chosen.palette])
+    palette = nbpainter.images.colors_of(chosen.palette)
     distance = snapped[:, None, COLOR_COLUMNS] - palette
     nearest = np.sum(distance**2, axis=-1).argmin(axis=1)
     snapped[:, COLOR_COLUMNS] = palette[nearest]
