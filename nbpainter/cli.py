@@ -273,14 +273,14 @@ def _load(module):
 def _paint(arguments):
     """Paint all photographs: 130 after Ctrl-C, 2 if one of several failed."""
     started = time.perf_counter()
+    # What holds for all photographs is checked once, before there is a folder.
+    exported = [_exported(ending) for ending in arguments.export]
     photos, several = _find_photos(arguments.photos)
     if several and arguments.resume:
         raise DataError(
             "--resume goes on with one painting: name its photograph alone. "
             f"Received: {len(photos)} photographs."
         )
-    # What holds for all photographs is checked once, before there is a folder.
-    exported = [_exported(ending) for ending in arguments.export]
     brush = arguments.brush
     if brush:
         brush = _load("models.presets").preset_of_brush(brush)

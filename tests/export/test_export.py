@@ -14,7 +14,7 @@ from nbpainter import cli, export as exports
 from nbpainter.actions import ACTION_INDEX, COLOR_COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.export import sheets, svg
-from nbpainter.painter import stroke_layers
+from nbpainter.painter import canvas
 
 HOSTILE = '<script>alert(1)</script>"&$x$__CONTENT__'
 
@@ -123,11 +123,11 @@ def test_layers_keep_strokes_that_lie_outside(generator):
     actions = nbpainter.random_actions(4, seed=3)
     outside = nbpainter.actions.X_COLUMNS
     actions[np.ix_([0, 2], outside)] = 3.0
-    layers = list(stroke_layers.stroke_layers(actions, generator, 64, 64))
+    layers = list(canvas.stroke_layers(actions, generator, 64, 64))
     assert [opacity.size > 0 for _, _, opacity in layers] == [
         *(False, True, False, True)
     ]
-    empty = stroke_layers.stroke_layers(actions[:0], generator, 64, 64)
+    empty = canvas.stroke_layers(actions[:0], generator, 64, 64)
     assert list(empty) == []
 
 
