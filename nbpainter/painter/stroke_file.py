@@ -10,6 +10,7 @@ to 1) and `color`.
 import functools
 import json
 import pathlib
+import reprlib
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from nbpainter.actions import (
     COLOR_COLUMNS,
     PRESSURE_COLUMNS,
     brush_radius,
+    check_actions,
     columns,
     size_of_radius,
 )
@@ -75,59 +77,41 @@ def read_strokes(path):
         text = path.read_text("utf-8-sig")
         file = _model().model_validate_json(text).model_dump(exclude_unset=True)
         if not isinstance(file["brush"], str):
-            check_brush(file["brush"], "brush")
-    except OSError as error:
-        raise _no_stroke_file(path, error.strerror or error) from error
-    except EngineError as error:
-        raise DataError(f"{path}: {error}") from error
-    except ValueError as error:
-        if not hasattr(error, "errors"):
-            raise _no_stroke_file(path, error) from error
-        raise DataError(f"{path}: {_first_problem(error)}") from error
-    strokes = file.pop("strokes")
-    for index, stroke in enumerate(strokes):
-        if file.get("palette") and stroke["color"] not in file["palette"]:
-            raise DataError(
-                f"{path}: stroke {index} needs a colour of the palette as "
-                f"'color'. Received: {stroke['color']!r}."
-            )
-    head = {name: file[name] for name in HEAD if name in file}
-    return head, _to_actions(strokes)
+            check_brush(file["brush"], "its brush")
+        colors = file.get("palette") or [s["color"] for s in file["strokes"]]
+        for index, stroke in enumerate(file["strokes"]):
+            if stroke["color"] not in colors:
+                raise ValueError(f"stroke {index} color: not of the palette")
+    except (OSError, ValueError, EngineError) as error:
+        raise DataError(
+            f"{path} is no stroke file ({_reason(error)}). Choose a "
+            "painting.json that nbpainter saved."
+        ) from error
+    actions = _to_actions(file.pop("strokes"))
+    return {name: file[name] for name in HEAD if name in file}, actions
 
 
-def _no_stroke_file(path, reason):
-    return DataError(
-        f"{path} is no stroke file ({reason}). Choose a painting.json that "
-        "nbpainter saved."
-    )
-
-
-def _first_problem(error):
-    """Put the first problem of a `pydantic.ValidationError` into words."""
+def _reason(error):
+    """What went wrong; of a `pydantic.ValidationError` where, and with what."""
+    if not hasattr(error, "errors"):
+        return getattr(error, "strerror", None) or error
     problem = error.errors()[0]
-    place = list(map(str, problem["loc"]))
-    if place[:1] == ["strokes"] and len(place) > 1:
-        place[:2] = [f"stroke {place[1]}"]
-    received = repr(problem["input"])
-    received = received if len(received) < 60 else received[:57] + "..."
-    return (
-        f"{' '.join(place) or 'the file'}: {problem['msg']}. Received: "
-        f"{received}."
-    )
+    place = " ".join(map(str, problem["loc"])) or "file"
+    place = place.replace("strokes ", "stroke ")
+    received = reprlib.repr(problem["input"])
+    return f"{place}: {problem['msg']}. Received: {received}"
 
 
 @functools.cache
 def _model():
     """The `pydantic` model of a file; loaded late, for it takes its time."""
-    from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+    from pydantic import BaseModel, Field, StringConstraints, conlist
 
     def limits(kind, low, high):
         return Annotated[kind, Field(ge=low, le=high)]
 
     def array(kind, length):
-        return Annotated[
-            list[kind], Field(min_length=length, max_length=length)
-        ]
+        return conlist(kind, min_length=length, max_length=length)
 
     number = int | float
     text = Annotated[
@@ -143,8 +127,7 @@ def _model():
         pressure: array(limits(float, 0, 1), 2)
         color: text
 
-    class Figures(BaseModel, strict=True):
-        model_config = ConfigDict(extra="allow")
+    class Figures(BaseModel, strict=True, extra="allow"):
         num_strokes: limits(int, 0, 10**9) = 0
         psnr: limits(number, -1000, 1000) = 0
         seconds: limits(number, 0, 10**9) = 0
@@ -170,15 +153,9 @@ def _model():
 
 def as_in_file(actions):
     """Round actions to the precision that the stroke file keeps."""
-    actions = np.asarray(actions, "float32")
     if not len(actions):
         return np.zeros((0, len(ACTION_INDEX)), "float32")
-    right = actions.ndim == 2 and actions.shape[1] == len(ACTION_INDEX)
-    if not right or not np.isfinite(actions).all():
-        raise DataError(
-            "The strokes of a painting are finite numbers of shape (n, "
-            f"{len(ACTION_INDEX)}). Received: shape {actions.shape}."
-        )
+    actions = check_actions(actions, unit_range=False)
     return _to_actions(_to_strokes(actions))
 
 

@@ -9,6 +9,7 @@ other's cores, so a class is painted at once, in one batch.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from nbpainter.actions import (
     ACTION_INDEX,
@@ -225,27 +226,16 @@ class Grid:
         Returns:
             A `Window`.
         """
-        pictures = (
-            self.target,
-            self._padded(canvas, 1.0),
-            self.mask,
-            self.forbidden,
-        )
-        corners = [(n // self.columns, n % self.columns) for n in batch]
-        cut = [
-            np.stack(
-                [
-                    picture[
-                        row * self.core : row * self.core + self.side,
-                        column * self.core : column * self.core + self.side,
-                    ]
-                    for row, column in corners
-                ]
-            )
-            for picture in pictures
-        ]
+        rows, columns = batch // self.columns, batch % self.columns
+
+        def cut(picture):
+            views = sliding_window_view(picture, (self.side, self.side), (0, 1))
+            chosen = views[:: self.core, :: self.core][rows, columns]
+            return np.ascontiguousarray(np.moveaxis(chosen, 1, -1))
+
+        pictures = self.target, self._padded(canvas, 1.0)
         return Window(
-            *cut,
+            *map(cut, (*pictures, self.mask, self.forbidden)),
             margin=self.margin / self.side,
             pixels=self.longer * self.side / self.unit,
         )

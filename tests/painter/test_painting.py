@@ -211,7 +211,7 @@ def test_what_is_no_stroke_file_is_named(tmp_path, content):
         ("height", 0, "0"),
         ("brush", 7, "int"),
         ("actions", np.zeros((2, 11)), "11"),
-        ("actions", np.full((2, 12), np.nan), "12"),
+        ("actions", np.full((2, 12), np.nan), "NaN"),
     ],
 )
 def test_what_no_file_could_keep_is_no_painting(name, value, received):
