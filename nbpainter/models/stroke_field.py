@@ -9,6 +9,7 @@ resolution. Only the brush is learned; the geometry is given.
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from nbpainter.actions import (
@@ -137,12 +138,12 @@ def draw_gaussians(gaussians, columns, rows):
         A float tensor `(num_maps, batch, height, width)`.
     """
     x, y, variance, mass = gaussians
-    scale = -0.5 / variance
-    across = ops.square(columns - x[..., None])  # (..., points, width)
-    across = ops.exp(scale[..., None] * across)
-    down = ops.square(rows[:, None] - y[..., None, :])  # (..., height, points)
-    down = ops.exp(scale[..., None, :] * down) * mass[..., None, :]
-    return ops.matmul(down, across)
+    scale = (-0.5 / variance)[..., None]  # (num_maps, batch, points, 1)
+    across = ops.exp(scale * ops.square(columns - x[..., None]))
+    down = ops.exp(scale * ops.square(rows - y[..., None]))
+    across = across * mass[..., None]
+    # `keras.ops` has no product with a transposed matrix, which is quicker.
+    return tf.matmul(down, across, transpose_a=True)
 
 
 class GaussianField(layers.Layer):
