@@ -138,12 +138,21 @@ def draw_gaussians(gaussians, columns, rows):
         A float tensor `(num_maps, batch, height, width)`.
     """
     x, y, variance, mass = gaussians
-    scale = (-0.5 / variance)[..., None]  # (num_maps, batch, points, 1)
-    across = ops.exp(scale * ops.square(columns - x[..., None]))
-    down = ops.exp(scale * ops.square(rows - y[..., None]))
-    across = across * mass[..., None]
+    steepness = ops.sqrt(0.5 / variance)
+    across = _gauss(steepness, x, columns) * mass[..., None]
     # `keras.ops` has no product with a transposed matrix, which is quicker.
-    return tf.matmul(down, across, transpose_a=True)
+    return tf.matmul(_gauss(steepness, y, rows), across, transpose_a=True)
+
+
+def _gauss(steepness, centre, places):
+    """Gaussians at places, `(num_maps, batch, points, places)`.
+
+    The root of the exponent is linear in the place, `[s, -s c] . [p, 1]`: a
+    matrix product, whose gradient takes fewer passes than a difference's.
+    """
+    terms = ops.stack([steepness, -steepness * centre], axis=-1)
+    powers = ops.stack([places, ops.ones_like(places)])
+    return ops.exp(-ops.square(ops.matmul(terms, powers)))
 
 
 class GaussianField(layers.Layer):
