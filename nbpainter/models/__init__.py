@@ -5,9 +5,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     [
-        "brush_dabs",
-        "brush_field",
-        "brush_start",
         "dabs",
         "discriminator",
         "gan",

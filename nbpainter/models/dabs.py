@@ -4,42 +4,72 @@ The formulas are those of libmypaint 1.6 (`mypaint-brush.c`, `brushmodes.c`
 and `mypaint-tiled-surface.c`); the numbers in them are weights.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from nbpainter.actions import (
     ACTION_INDEX,
-    PRESSURE_COLUMNS,
+    STROKE_SECONDS,
     WINDOW_SIZE,
-    X_COLUMNS,
-    Y_COLUMNS,
-    curve_weights,
-    pressure_weights,
+    sampling_matrix,
+)
+from nbpainter.models.stroke_field import (
+    KNOTS,
+    NUM_KNOTS,
+    hat_basis,
+    setting,
+    setting_inputs,
 )
 
 NOISE_CHANNELS = 3
 """Random numbers of a dab: aside in x, aside in y, larger."""
 
-_NUM_PIECES = 96
-_TAILS = 1 / 80  # How much shorter than the normal's the engine's tails are.
-_SMOOTHED = 3.0  # Radius in pixels below which the engine smooths a dab,
-_DISC = np.pi**-0.5  # and the radius of a disc as large as a pixel.
-_STROKE_SECONDS = 10.0
+_NUM_PIECES = 96  # Of even parameter, that a stroke is cut into.
 _SPEED = 54.6  # Radii a second; below, a brush hardly feels the speed.
-_TINY = 1e-12
+_USUAL_SPEED = 1.5  # Radii a second, of the usual stroke.
+_TINY = 1e-12  # Keeps the gradient of a stroke of no length finite.
 
-# What the weights start with.
+SMOOTHED = 3.0
+"""Radius in pixels below which the engine smooths a dab."""
+
+_PIXEL_RADIUS = np.pi**-0.5  # Of a disc as large as a pixel, in pixels.
+
 BRUSH = {
-    "strength": 0.8,  # Opacity of a dab over pressure,
-    "strength_of_pressure": 0.2,  # and how that grows with pressure.
+    "strength": 0.8,  # Opacity of a dab over pressure at no pressure.
+    "strength_of_pressure": 0.2,  # How that grows with the pressure.
     "hardness": 0.2,  # Square of the part of the radius that is core.
-    "growth": 0.043,  # Log radius of a dab of a resting pen, in radii,
-    "slowdown": 0.0,  # and how it falls with the log of the speed.
+    "growth": 0.043,  # Log radius of a dab of a resting pen, in radii.
+    "slowdown": 0.0,  # How that falls with the log of the speed.
     "spread": 1.4,  # Standard deviation of the offset over pressure.
     "jitter": 0.1,  # Standard deviation of the log radius.
     "log_count": np.log(6.0),  # Dabs a radius, and a dab's own radius.
 }
+"""What the weights of a `DabField` start with."""
+
+
+class Dabs(NamedTuple):
+    """Dabs of several strokes in one row; all `(num_dabs,)`, in pixels.
+
+    Attributes:
+        stroke: int tensor, the index of the stroke that a dab belongs to.
+        x: float tensor, of the centre.
+        y: float tensor.
+        radius: float tensor.
+        opacity: float tensor in `[0, 1)`, at the centre.
+        hardness: float tensor in `(0, 1)`, see `dab_profile`.
+        times: float tensor, how many dabs it stands for.
+    """
+
+    stroke: tf.Tensor
+    x: tf.Tensor
+    y: tf.Tensor
+    radius: tf.Tensor
+    opacity: tf.Tensor
+    hardness: tf.Tensor
+    times: tf.Tensor
 
 
 class DabField(layers.Layer):
@@ -61,8 +91,7 @@ class DabField(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         edges = np.arange(_NUM_PIECES + 1) / _NUM_PIECES
-        self._curve = curve_weights(edges).T.astype("float32")
-        self._pressure = pressure_weights(edges).T.astype("float32")
+        self._samples = sampling_matrix(edges).astype("float32")
 
     def build(self, input_shape):
         for name, value in BRUSH.items():
@@ -83,63 +112,76 @@ class DabField(layers.Layer):
         Returns:
             A float tensor `(batch, size, size)`, not negative.
         """
-        x = tf.gather(actions, X_COLUMNS, axis=-1) @ self._curve
-        y = tf.gather(actions, Y_COLUMNS, axis=-1) @ self._curve
-        p = tf.gather(actions, PRESSURE_COLUMNS, axis=-1) @ self._pressure
-        path = tf.stack([x, y, p], axis=-1)  # (batch, pieces + 1, 3)
+        dabs = self.place_dabs(actions, noise, size)
+        return draw_dabs(dabs, tf.shape(actions)[0], size)
+
+    def place_dabs(self, actions, noise, size):
+        """Place the dabs of strokes. See `call`.
+
+        Returns:
+            `Dabs`.
+        """
+        path = tf.tensordot(actions, self._samples, axes=1)
+        path = tf.transpose(path, [0, 2, 1])  # (batch, pieces + 1, x y p)
         steps = path[:, 1:] - path[:, :-1]
+        step_x, step_y, _ = tf.unstack(steps, axis=-1)
+        length = tf.sqrt(step_x**2 + step_y**2 + _TINY)
         radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
         radius = radius / WINDOW_SIZE  # (batch, 1)
-        # The small number keeps the gradient of a stroke of no length finite.
-        length = tf.sqrt(steps[..., 0] ** 2 + steps[..., 1] ** 2 + _TINY)
-        own, counts = self._dabs_along(path, length, radius)
+        dab_radius, counts = self._dabs_along(path, length, radius)
 
-        # Dab i of n lies a part (i + 1/2) / n along.
-        ends = tf.cumsum(counts, axis=-1)
-        most = tf.shape(noise)[1]
-        total, index = ends[:, -1], tf.range(tf.cast(most, "float32"))
-        drawn = tf.minimum(total, tf.cast(most, "float32"))
-        exists = tf.where(index < drawn[:, None])  # (all dabs, 2)
-        stroke, index = exists[:, 0], tf.cast(exists[:, 1], "float32")
-        total, drawn = tf.gather(total, stroke), tf.gather(drawn, stroke)
-        place = tf.minimum((index + 0.5) / drawn, 1) * total
-        # The piece of the curve: a binary search in all strokes at once.
-        apart = 1e6 * tf.range(tf.shape(ends)[0], dtype="float64")
-        piece = tf.searchsorted(
-            tf.reshape(tf.cast(ends, "float64") + apart[:, None], [-1]),
-            tf.cast(place, "float64") + tf.gather(apart, stroke),
-            out_type="int64",
-        )
-        piece = tf.minimum(piece, (stroke + 1) * _NUM_PIECES - 1)
-        ends, counts, first, steps, own = (
-            tf.gather(tf.reshape(values, [-1, *values.shape[2:]]), piece)
-            for values in (ends, counts, path[:, :-1], steps, own)
-        )
-        passed = 1 - (ends - place) / (counts + _TINY**0.5)
-        at = first + tf.clip_by_value(passed, 0, 1)[:, None] * steps
+        # Of n dabs, dab i lies a part (i + 1/2) / n along.
+        ends = tf.cumsum(counts, axis=-1)  # (batch, pieces)
+        needed = ends[:, -1:]
+        most = tf.cast(tf.shape(noise)[1], "float32")
+        drawn = tf.minimum(needed, most)
+        index = tf.range(most)
+        place = tf.minimum((index + 0.5) / drawn, 1) * needed  # (batch, most)
+        piece = tf.minimum(tf.searchsorted(ends, place), _NUM_PIECES - 1)
+        exists = index < drawn
 
-        noise = tf.gather_nd(noise, exists)  # (all dabs, 3)
-        noise -= _TAILS * (noise**3 - 3 * noise)
-        aside, opacity, hardness = self._dab_at(at[:, 2])
+        def of_dab(values):  # From (batch, pieces, ...) to (num_dabs, ...).
+            values = tf.gather(values, piece, batch_dims=1)
+            return tf.boolean_mask(values, exists)
+
+        left = (of_dab(ends) - place[exists]) / (of_dab(counts) + _TINY**0.5)
+        passed = tf.clip_by_value(1 - left, 0, 1)[:, None]
+        start, step = of_dab(path[:, :-1]), of_dab(steps)
+        x, y, pressure = tf.unstack(start + passed * step, axis=-1)
+
+        aside_x, aside_y, larger = tf.unstack(
+            _as_engine(noise[exists]), axis=-1
+        )
+        aside, opacity, hardness = self._dab_at(pressure)
+        stroke = tf.where(exists)[:, 0]
         aside = aside * tf.gather(radius[:, 0], stroke)
-        centre = at[:, :2] + aside[:, None] * noise[:, :2]
-        # A larger dab is thinner, a smaller one no denser. The last dab is
-        # faint, so the number of dabs has a gradient.
-        larger = tf.exp(self.jitter * noise[:, 2])
+        # A larger dab is thinner, a smaller one no denser.
+        larger = tf.exp(self.jitter * larger)
         opacity *= tf.minimum(1.0, larger**-2)
-        opacity *= tf.clip_by_value(drawn - index, 0, 1)
-        dabs = [*tf.unstack(centre * size, axis=-1), own * larger * size]
-        dabs = tf.stack([*dabs, opacity, total / drawn], axis=-1)
-        return self._draw(
-            tf.cast(stroke, "int32"), dabs, hardness, tf.shape(actions)[0], size
+        # The last dab is faint, so the number of dabs has a gradient.
+        opacity *= tf.clip_by_value(drawn - index, 0, 1)[exists]
+        radius, hardness = self._antialias(
+            of_dab(dab_radius) * larger * size,
+            hardness * tf.ones_like(opacity),
+        )
+        return Dabs(
+            stroke=tf.cast(stroke, "int32"),
+            x=(x + aside * aside_x) * size,
+            y=(y + aside * aside_y) * size,
+            radius=radius,
+            opacity=opacity,
+            hardness=hardness,
+            times=tf.gather((needed / drawn)[:, 0], stroke),
         )
 
     def _dabs_along(self, path, length, radius):
         """Radius and number of the dabs on each piece, `(batch, pieces)`."""
         # The faster the pen, in radii a second, the smaller the dabs.
-        speed = length * (_NUM_PIECES / _STROKE_SECONDS) / radius
-        own = self.growth - self.slowdown * tf.math.log(1 + speed / _SPEED)
-        own = radius * tf.exp(own)
+        speed = length * (_NUM_PIECES / STROKE_SECONDS) / radius
+        log_radius = self.growth - self.slowdown * tf.math.log(
+            1 + speed / _SPEED
+        )
+        own = radius * tf.exp(log_radius)
         return own, tf.exp(self.log_count) * length * (1 / radius + 1 / own)
 
     def _dab_at(self, pressure):
@@ -148,61 +190,226 @@ class DabField(layers.Layer):
         opacity = tf.clip_by_value(pressure * opacity, 0.0, 0.99)
         return self.spread * pressure, opacity, self.hardness
 
-    def _draw(self, stroke, dabs, hardness, batch, size):
-        """Draw dabs on the pixels in their reach.
+    def _antialias(self, radius, hardness):
+        """Radius in pixels and hardness of dabs as they are drawn."""
+        return radius, hardness
+
+
+class BrushDabs(DabField):
+    """How densely one draw of a stroke of any brush covers each pixel.
+
+    As in `DabField`, but radius, offset, opacity and hardness of a dab are
+    curves of the pressure, as in a brush file, and dabs may come with time.
+    The numbers are the file's own: nothing is trained.
+    """
+
+    def build(self, input_shape):
+        curves = ("log_radius", "aside", "opacity", "hardness")
+        scalars = ("jitter", "per_radius", "per_basic_radius", "per_second")
+        shapes = dict.fromkeys(curves, (NUM_KNOTS,))
+        shapes |= dict.fromkeys((*scalars, "basic_radius", "fade"), ())
+        for name, shape in shapes.items():
+            weight = self.add_weight(
+                shape=shape, initializer="zeros", name=name, trainable=False
+            )
+            setattr(self, name, weight)
+
+    def _dabs_along(self, path, length, radius):
+        pressure = (path[:, 1:, 2] + path[:, :-1, 2]) / 2
+        own = radius * tf.exp(_curve(self.log_radius, pressure))
+        counts = length * (
+            self.per_radius / own
+            + self.per_basic_radius / (radius * self.basic_radius)
+        )
+        return own, counts + self.per_second * STROKE_SECONDS / _NUM_PIECES
+
+    def _dab_at(self, pressure):
+        return (
+            _curve(self.aside, pressure),
+            tf.clip_by_value(_curve(self.opacity, pressure), 0.0, 0.99),
+            _curve(self.hardness, pressure),
+        )
+
+    def _antialias(self, radius, hardness):
+        # The engine lets no edge be thinner than some part of a pixel.
+        half = radius * (1 + hardness) / 2
+        softer = (half - self.fade / 2) / (half + self.fade / 2)
+        softer = tf.clip_by_value(softer, 0.0, 0.98)
+        thin = radius * (1 - hardness) < self.fade
+        radius = tf.where(thin, self.fade / (1 - softer + 1e-6), radius)
+        hardness = tf.where(thin, softer, hardness)
+        return radius, tf.clip_by_value(hardness, 0.01, 0.98)
+
+    def start_from(self, settings):
+        """Set the weights to the numbers of a brush file.
 
         Args:
-            stroke: int tensor `(all dabs,)`, whose they are.
-            dabs: float tensor `(all dabs, 5)`: x, y, radius (pixels),
-                opacity, and how many dabs each stands for.
-            hardness: float tensor, of all dabs or `(all dabs,)` of each.
-            batch: int, strokes.
-            size: int, pixels.
+            settings: dict, a brush file's JSON with its `radius_factor`.
         """
-        x, y, radius = tf.unstack(dabs[:, :3], axis=-1)
-        reach = tf.where(radius < _SMOOTHED, radius + 0.71, radius)
-        low, high = (
-            tf.cast(tf.clip_by_value(tf.math.ceil(v - 0.5), 0, size), "int32")
-            for v in (
-                tf.stack([x - reach, y - reach]),
-                tf.stack([x + reach, y + reach]),
+        base = settings["radius_factor"]
+        growth = _with_speed(settings, "radius_logarithmic")
+        growth -= settings["settings"]["radius_logarithmic"]["base_value"]
+        per_radius, per_basic_radius, per_second = (
+            float(setting(settings, f"dabs_per_{name}", 0.0, default))
+            for name, default in (
+                ("actual_radius", 2.0),
+                ("basic_radius", 0.0),
+                ("second", 0.0),
             )
         )
-        (left, top), (width, height) = tf.unstack(low), tf.unstack(high - low)
-        first = tf.cumsum(width * height, exclusive=True)
-        # From here on, a row is a pixel of a dab.
-        dab = tf.repeat(tf.range(tf.shape(x)[0]), width * height)
-        boxes = tf.stack([left, top, width, first, stroke], axis=-1)
-        left, top, width, first, stroke = tf.unstack(
-            tf.gather(boxes, dab), axis=-1
-        )
-        x, y, radius, opacity, times = tf.unstack(tf.gather(dabs, dab), axis=-1)
-        nth = tf.range(tf.shape(dab)[0]) - first
-        column, row = left + nth % width, top + nth // width
-        dx = tf.abs(tf.cast(column, "float32") + 0.5 - x)
-        dy = tf.abs(tf.cast(row, "float32") + 0.5 - y)
-        # The engine's smoothing: a near and a far point of the pixel.
-        rest = tf.where((dx < 0.5) & (dy < 0.5), 0.0, dy**2)
-        beside = tf.nn.relu(dx - 0.5)
-        near = (beside**2 + rest) / radius**2
-        far = ((beside + _DISC) ** 2 + rest) / radius**2
-        smooth = tf.where(
-            far < tf.nn.relu(1 - 1 / radius) ** 2,
-            (near + far) / 2,
-            1 - (1 - near) / (1 + far - near),
-        )
-        square = tf.where(
-            radius < _SMOOTHED, smooth, (dx**2 + dy**2) / radius**2
-        )
-        core = hardness
-        if core.shape.rank:
-            core = tf.gather(core, dab)
-        shape = core / (1 - core) * tf.nn.relu(1 - square)
-        shape += (1 - 2 * core) / (1 - core) * tf.nn.relu(1 - square / core)
-        # Opacities compose: 1 - product of (1 - opacity).
-        density = tf.math.unsorted_segment_sum(
-            -times * tf.math.log(1 - opacity * shape),
-            (stroke * size + row) * size + column,
-            batch * size * size,
-        )
-        return tf.reshape(density, [batch, size, size])
+        opacity = _with_speed(settings, "opaque", 1.0)
+        # A brush without a curve of its own has libmypaint's.
+        multiply = KNOTS
+        if "opaque_multiply" in settings["settings"]:
+            multiply = setting(settings, "opaque_multiply")
+        opacity = np.clip(opacity * multiply, 0, 1)
+        # Some brushes say how opaque the whole stroke is, and not the dab.
+        linear = setting(settings, "opaque_linearize", 0.0, 0.9)
+        overlap = max(1.0, 2 * (per_radius + per_basic_radius))
+        opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
+        aside = np.clip(_with_speed(settings, "offset_by_random"), 0, None)
+        hardness = np.clip(_with_speed(settings, "hardness", 0.8), 0, 1)
+        for name, value in {
+            "log_radius": np.log(base) + growth,
+            "aside": base * aside,
+            "opacity": opacity,
+            "hardness": hardness,
+            "jitter": setting(settings, "radius_by_random", 0.0),
+            "per_radius": per_radius,
+            "per_basic_radius": per_basic_radius,
+            "per_second": per_second,
+            "basic_radius": base,
+            "fade": setting(settings, "anti_aliasing", 0.0, 1.0),
+        }.items():
+            getattr(self, name).assign(value)
+
+
+def draw_dabs(dabs, batch, size):
+    """Draw dabs on the pixels in their reach.
+
+    Args:
+        dabs: `Dabs`.
+        batch: int or int tensor, strokes.
+        size: int, height and width of a stroke's map in pixels.
+
+    Returns:
+        A float tensor `(batch, size, size)`: minus the log of the product of
+        `1 - opacity` over all dabs.
+    """
+    reach = tf.where(dabs.radius < SMOOTHED, dabs.radius + 0.71, dabs.radius)
+
+    def first_pixel(edge):  # Whose centre is not before the edge.
+        edge = tf.clip_by_value(tf.math.ceil(edge - 0.5), 0, size)
+        return tf.cast(edge, "int32")
+
+    left, top = first_pixel(dabs.x - reach), first_pixel(dabs.y - reach)
+    width = first_pixel(dabs.x + reach) - left
+    height = first_pixel(dabs.y + reach) - top
+    dab, column, row = pixels_of_boxes(left, top, width, height)
+    # From here on, a row is a pixel of a dab.
+    stroke = tf.gather(dabs.stroke, dab)
+    values = tf.gather(tf.stack(dabs[1:], axis=-1), dab)
+    x, y, radius, opacity, hardness, times = tf.unstack(values, axis=-1)
+    opacity *= dab_profile(
+        tf.cast(column, "float32") + 0.5 - x,
+        tf.cast(row, "float32") + 0.5 - y,
+        radius,
+        hardness,
+    )
+    density = tf.math.unsorted_segment_sum(
+        -times * tf.math.log(1 - opacity),
+        (stroke * size + row) * size + column,
+        batch * size * size,
+    )
+    return tf.reshape(density, [batch, size, size])
+
+
+def pixels_of_boxes(left, top, width, height):
+    """List the pixels of boxes, box by box and row by row.
+
+    Args:
+        left: int tensor `(num_boxes,)`, first column.
+        top: int tensor `(num_boxes,)`, first row.
+        width: int tensor `(num_boxes,)`, may be 0.
+        height: int tensor `(num_boxes,)`, may be 0.
+
+    Returns:
+        Three int tensors `(num_pixels,)`: the box, the column and the row.
+
+    Example:
+
+    >>> box, column, row = pixels_of_boxes([3, 5], [0, 7], [2, 1], [1, 2])
+    >>> box.numpy().tolist(), column.numpy().tolist(), row.numpy().tolist()
+    ([0, 0, 1, 1], [3, 4, 5, 5], [0, 0, 7, 8])
+    """
+    counts = tf.multiply(width, height)
+    box = tf.repeat(tf.range(tf.size(counts)), counts)
+    first = tf.cumsum(counts, exclusive=True)
+    boxes = tf.stack([left, top, width, first], axis=-1)
+    left, top, width, first = tf.unstack(tf.gather(boxes, box), axis=-1)
+    index = tf.range(tf.size(box)) - first
+    return box, left + index % width, top + index // width
+
+
+def dab_profile(dx, dy, radius, hardness):
+    """How opaque a round dab is at a pixel, from 0 to 1.
+
+    Of the squared distance from the centre, in radii, the profile is two
+    straight lines that meet at the hardness: paraboloids. Small dabs are
+    smoothed, by a near and a far point of the pixel.
+
+    Args:
+        dx: float tensor, from the dab's centre to the pixel's, in pixels.
+        dy: float tensor.
+        radius: float tensor, in pixels.
+        hardness: float tensor in `(0, 1)`.
+
+    Returns:
+        A float tensor.
+
+    Reference:
+
+    - libmypaint 1.6, `mypaint-tiled-surface.c`: `calculate_rr_antialiased`,
+      `calculate_opa`.
+    """
+    dx, dy = tf.abs(dx), tf.abs(dy)
+    rest = tf.where((dx < 0.5) & (dy < 0.5), 0.0, dy**2)
+    beside = tf.nn.relu(dx - 0.5)
+    near = (beside**2 + rest) / radius**2
+    far = ((beside + _PIXEL_RADIUS) ** 2 + rest) / radius**2
+    smooth = tf.where(
+        far < tf.nn.relu(1 - 1 / radius) ** 2,
+        (near + far) / 2,
+        1 - (1 - near) / (1 + far - near),
+    )
+    square = (dx**2 + dy**2) / radius**2
+    square = tf.where(radius < SMOOTHED, smooth, square)
+    outer = hardness / (1 - hardness) * tf.nn.relu(1 - square)
+    core = (1 - 2 * hardness) / (1 - hardness)
+    return outer + core * tf.nn.relu(1 - square / hardness)
+
+
+def _as_engine(noise):
+    # libmypaint's rand_gauss adds four uniforms, whose excess kurtosis is
+    # -0.3: the cubic term of Cornish and Fisher's expansion is 0.3 / 24.
+    return noise - 0.3 / 24 * (noise**3 - 3 * noise)
+
+
+def _curve(table, pressure):
+    """A curve's values `(NUM_KNOTS,)` at the knots, at some pressures."""
+    return tf.linalg.matvec(hat_basis(pressure), table)
+
+
+def _with_speed(settings, name, default=0.0):
+    """As `setting`, with what the usual speed of the pen adds to it."""
+    total = setting(settings, name, default=default)
+    for source in ("speed1", "speed2"):
+        points = setting_inputs(settings, name).get(source)
+        if points:
+            grown = np.exp(setting(settings, f"{source}_gamma", 0.0, 4.0))
+            # libmypaint's mapping of the speed, in radii a second.
+            slope = 0.015 * (45 + grown)
+            x = slope * np.log((grown + _USUAL_SPEED) / (45 + grown)) + 0.5
+            (x0, y0), (x1, y1) = points[:2]
+            total = total + y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    return total

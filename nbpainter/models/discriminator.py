@@ -1,4 +1,4 @@
-"""Tell real strokes from generated ones: data and figures of a judge."""
+"""The discriminator: it tells real strokes from generated ones."""
 
 import keras
 import numpy as np
@@ -12,174 +12,6 @@ from nbpainter.models.generators import render_strokes
 
 _BATCH = 256
 _BINS = 10
-
-
-def generate_episodes(generator, num_strokes, seed=0):
-    """Draw episodes with a generator, in the form of a file's.
-
-    Rounding to 8 bits is part of the form: without it a judge would look for
-    the missing steps and not at the stroke.
-
-    Args:
-        generator: a model of `build_generator` or `load_pretrained`. One with
-            a noise input spatters.
-        num_strokes: int, how many.
-        seed: int, of the actions and of the noise.
-
-    Returns:
-        `Episodes`.
-    """
-    actions = random_actions(num_strokes, [seed, 1])
-    strokes = np.empty((num_strokes, WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
-    noisy = generator.noise_shape is not None
-    for start in range(0, num_strokes, _BATCH):
-        part = slice(start, start + _BATCH)
-        drawn = render_strokes(
-            generator,
-            actions[part],
-            seed=(seed + start) % 2**32 if noisy else None,
-        )
-        strokes[part] = np.rint(255 * on_white(drawn))
-    return Episodes(actions, strokes)
-
-
-class JudgedStrokes(keras.utils.PyDataset):
-    """Batches of real and generated strokes for a discriminator's `fit`.
-
-    Half of each batch is real. A batch is `((strokes, calm_strokes),
-    labels)`: both RGBA `(batch, 64, 64, 4)`; labels `(batch, 1)`, 1 for real.
-
-    Args:
-        real: `Episodes` of the engine.
-        fake: `Episodes` of the generator, see `generate_episodes`. If they
-            are fewer than the real ones, they are used several times.
-        generator: the generator, for the calm strokes.
-        batch_size: int, even. Default 64.
-        seed: int, of the order; `None` keeps it as it is.
-    """
-
-    def __init__(self, real, fake, generator, batch_size=64, seed=None):
-        super().__init__()
-        # A judge's training spends half of its time here if not compiled.
-        self._draw_calm = tf.function(generator, jit_compile=True)
-        self.halves = [
-            StrokeBatches(episodes, batch_size // 2, seed)
-            for episodes in (real, fake)
-        ]
-
-    def __len__(self):
-        return len(self.halves[0])
-
-    def __getitem__(self, index):
-        pairs = [half[index % len(half)] for half in self.halves]
-        actions, strokes = (np.concatenate(part) for part in zip(*pairs))
-        calm = self._draw_calm(tf.constant(actions, "float32")).numpy()
-        labels = np.zeros((len(actions), 1), "float32")
-        labels[: len(pairs[0][0])] = 1
-        return (strokes, calm), labels
-
-    def start_at(self, epoch):
-        """Let the next `on_epoch_begin` begin this epoch, from 0."""
-        for half in self.halves:
-            half.start_at(epoch)
-
-    def on_epoch_begin(self):
-        for half in self.halves:
-            half.on_epoch_begin()
-
-
-def compile_discriminator(discriminator, learning_rate, num_steps):
-    """Prepare a discriminator for `fit` on `JudgedStrokes`.
-
-    Args:
-        discriminator: a model of `build_discriminator`.
-        learning_rate: float, of Adam, at the start of a cosine decay.
-        num_steps: int, of the whole training.
-    """
-    discriminator.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
-        ),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
-        metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
-    )
-
-
-def measure_discriminator(discriminator, batches):
-    """Measure accuracy and calibration of a judge on strokes it never saw.
-
-    Args:
-        discriminator: a model of `build_discriminator`.
-        batches: `JudgedStrokes`.
-
-    Returns:
-        A dict: `accuracy`; `calibration_error`, the expected difference
-        between the judge's confidence and its accuracy, in ten bins of
-        the probability; and `calibration`, a list with `[mean probability,
-        share of real strokes, strokes]` for each bin that is not empty.
-
-    Reference:
-
-    - [Guo et al., 2017](https://arxiv.org/abs/1706.04599), section 2.
-    """
-    logits, labels = [], []
-    for inputs, real in (batches[i] for i in range(len(batches))):
-        logits.append(discriminator(list(inputs), training=False))
-        labels.append(real)
-    logits = np.concatenate(logits)[:, 0].astype("float64")
-    labels = np.concatenate(labels)[:, 0]
-    chance = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-    bins = np.minimum((chance * _BINS).astype(int), _BINS - 1)
-    rows = [
-        (chance[bins == k].mean(), labels[bins == k].mean(), (bins == k).sum())
-        for k in np.unique(bins)
-    ]
-    error = sum(abs(mean - real) * count for mean, real, count in rows)
-    return {
-        "accuracy": round(float(np.mean((logits > 0) == labels)), 4),
-        "calibration_error": round(float(error / len(labels)), 4),
-        "calibration": [
-            [round(float(mean), 4), round(float(real), 4), int(count)]
-            for mean, real, count in rows
-        ],
-    }
-
-
-def find_suspicious(discriminator, strokes, calm_strokes):
-    """Map what speaks for and against a stroke, place by place.
-
-    The last features are pooled over 8 x 8 places. A place's share of the
-    logit is the sum of its features, each times the logit's gradient.
-
-    Args:
-        discriminator: a model of `build_discriminator`.
-        strokes: float array `(n, 64, 64, 4)`, RGBA.
-        calm_strokes: float array `(n, 64, 64, 4)`, of the same actions.
-
-    Returns:
-        A float32 array `(n, 64, 64, 3)` for plotting: blue where a place
-        looks real, red where it looks generated, white where it says
-        nothing; all pictures have one scale.
-
-    Reference:
-
-    - [Draelos and Carin, 2020](https://arxiv.org/abs/2011.08891): HiResCAM.
-    """
-    inside = keras.Model(
-        discriminator.inputs,
-        [discriminator.get_layer("features").output, discriminator.output],
-    )
-    with tf.GradientTape() as tape:
-        features, logits = inside(
-            [tf.constant(strokes), tf.constant(calm_strokes)], training=False
-        )
-    slope = tape.gradient(logits, features)
-    shares = tf.reduce_sum(slope * features, axis=-1, keepdims=True)
-    shares = tf.image.resize(shares, strokes.shape[1:3], "bicubic")
-    shares = shares.numpy()[..., 0]
-    shares = np.clip(shares / np.quantile(np.abs(shares), 0.99), -1, 1)
-    real, fake = np.maximum(shares, 0), np.maximum(-shares, 0)
-    return 1 - np.stack([real, real + fake, fake], axis=-1)
 
 
 class Details(layers.Layer):
@@ -237,3 +69,171 @@ def build_discriminator(width=16):
     x = layers.LeakyReLU(0.2)(layers.Dense(64)(x))
     logits = layers.Dense(1, name="logits")(x)
     return keras.Model([strokes, calm_strokes], logits, name="discriminator")
+
+
+def generate_episodes(generator, num_strokes, seed=0):
+    """Draw episodes with a generator, in the form of a file's.
+
+    Rounding to 8 bits is part of the form: without it a discriminator would
+    look for the missing steps and not at the stroke.
+
+    Args:
+        generator: a model of `build_generator` or `load_pretrained`. One with
+            a noise input spatters.
+        num_strokes: int, how many.
+        seed: int, of the actions and of the noise.
+
+    Returns:
+        `Episodes`.
+    """
+    actions = random_actions(num_strokes, [seed, 1])
+    strokes = np.empty((num_strokes, WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
+    noisy = generator.noise_shape is not None
+    for start in range(0, num_strokes, _BATCH):
+        part = slice(start, start + _BATCH)
+        drawn = render_strokes(
+            generator,
+            actions[part],
+            seed=(seed + start) % 2**32 if noisy else None,
+        )
+        strokes[part] = np.rint(255 * on_white(drawn))
+    return Episodes(actions, strokes)
+
+
+class JudgedStrokes(keras.utils.PyDataset):
+    """Batches of real and generated strokes for a discriminator's `fit`.
+
+    Half of each batch is real. A batch is `((strokes, calm_strokes),
+    labels)`: both RGBA `(batch, 64, 64, 4)`; labels `(batch, 1)`, 1 for real.
+
+    Args:
+        real: `Episodes` of the engine.
+        fake: `Episodes` of the generator, see `generate_episodes`. If they
+            are fewer than the real ones, they are used several times.
+        generator: the generator, for the calm strokes.
+        batch_size: int, even. Default 64.
+        seed: int, of the order; `None` keeps it as it is.
+    """
+
+    def __init__(self, real, fake, generator, batch_size=64, seed=None):
+        super().__init__()
+        # A discriminator's training spends half its time here if not compiled.
+        self._draw_calm = tf.function(generator, jit_compile=True)
+        self.halves = [
+            StrokeBatches(episodes, batch_size // 2, seed)
+            for episodes in (real, fake)
+        ]
+
+    def __len__(self):
+        return len(self.halves[0])
+
+    def __getitem__(self, index):
+        pairs = [half[index % len(half)] for half in self.halves]
+        actions, strokes = (np.concatenate(part) for part in zip(*pairs))
+        calm = self._draw_calm(tf.constant(actions, "float32")).numpy()
+        labels = np.zeros((len(actions), 1), "float32")
+        labels[: len(pairs[0][0])] = 1
+        return (strokes, calm), labels
+
+    def start_at(self, epoch):
+        """Let the next `on_epoch_begin` begin this epoch, from 0."""
+        for half in self.halves:
+            half.start_at(epoch)
+
+    def on_epoch_begin(self):
+        for half in self.halves:
+            half.on_epoch_begin()
+
+
+def compile_discriminator(discriminator, learning_rate, num_steps):
+    """Prepare a discriminator for `fit` on `JudgedStrokes`.
+
+    Args:
+        discriminator: a model of `build_discriminator`.
+        learning_rate: float, of Adam, at the start of a cosine decay.
+        num_steps: int, of the whole training.
+    """
+    discriminator.compile(
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
+        ),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
+    )
+
+
+def measure_discriminator(discriminator, batches):
+    """Measure accuracy and calibration on strokes that it never saw.
+
+    Args:
+        discriminator: a model of `build_discriminator`.
+        batches: `JudgedStrokes`.
+
+    Returns:
+        A dict: `accuracy`; `calibration_error`, the expected difference
+        between the discriminator's confidence and its accuracy, in ten bins of
+        the probability; and `calibration`, a list with `[mean probability,
+        share of real strokes, strokes]` for each bin that is not empty.
+
+    Reference:
+
+    - [Guo et al., 2017](https://arxiv.org/abs/1706.04599), section 2.
+    """
+    logits, labels = [], []
+    for inputs, real in (batches[i] for i in range(len(batches))):
+        logits.append(discriminator(list(inputs), training=False))
+        labels.append(real)
+    logits = np.concatenate(logits)[:, 0].astype("float64")
+    labels = np.concatenate(labels)[:, 0]
+    chance = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+    bins = np.minimum((chance * _BINS).astype(int), _BINS - 1)
+    rows = [
+        (chance[bins == k].mean(), labels[bins == k].mean(), (bins == k).sum())
+        for k in np.unique(bins)
+    ]
+    error = sum(abs(mean - real) * count for mean, real, count in rows)
+    return {
+        "accuracy": round(float(np.mean((logits > 0) == labels)), 4),
+        "calibration_error": round(float(error / len(labels)), 4),
+        "calibration": [
+            [round(float(mean), 4), round(float(real), 4), int(count)]
+            for mean, real, count in rows
+        ],
+    }
+
+
+def find_suspicious(discriminator, strokes, calm_strokes):
+    """Map what speaks for and against a stroke, place by place.
+
+    The last features are pooled over 8 x 8 places. A place's contribution
+    to the logit is the sum of its features, each times the logit's gradient.
+
+    Args:
+        discriminator: a model of `build_discriminator`.
+        strokes: float array `(n, 64, 64, 4)`, RGBA.
+        calm_strokes: float array `(n, 64, 64, 4)`, of the same actions.
+
+    Returns:
+        A float32 array `(n, 64, 64, 3)` for plotting: blue where a place
+        looks real, red where it looks generated, white where it says
+        nothing; all pictures have one scale.
+
+    Reference:
+
+    - [Draelos and Carin, 2020](https://arxiv.org/abs/2011.08891): HiResCAM.
+    """
+    inside = keras.Model(
+        discriminator.inputs,
+        [discriminator.get_layer("features").output, discriminator.output],
+    )
+    with tf.GradientTape() as tape:
+        features, logits = inside(
+            [tf.constant(strokes), tf.constant(calm_strokes)], training=False
+        )
+    slope = tape.gradient(logits, features)
+    parts = tf.reduce_sum(slope * features, axis=-1, keepdims=True)
+    parts = tf.image.resize(parts, strokes.shape[1:3], "bicubic")
+    parts = parts.numpy()[..., 0]
+    parts = np.clip(parts / np.quantile(np.abs(parts), 0.99), -1, 1)
+    real, fake = np.maximum(parts, 0), np.maximum(-parts, 0)
+    return 1 - np.stack([real, real + fake, fake], axis=-1)

@@ -1,4 +1,4 @@
-"""The adversarial game: a generator with a noise input against its judge."""
+"""The adversarial game: a generator with a noise input, a discriminator."""
 
 import keras
 import tensorflow as tf
@@ -12,10 +12,12 @@ _POOL = 8  # Pixels: spatter averages out, shape and ink remain.
 
 
 def round_like_files(actions, strokes):
-    """Give generated strokes the 8 bits of a file, so that none betrays them.
+    """8-bit quantisation of strokes, with a straight-through gradient.
 
     A file holds a stroke on white, each channel rounded to 1/255, and
-    `to_rgba` recovers the opacity from it. The gradient passes unchanged.
+    `to_rgba` recovers the opacity from it. Generated strokes must look the
+    same, or the discriminator finds the missing steps and not the strokes.
+    The gradient passes as if nothing had been rounded.
 
     Args:
         actions: float tensor `(batch, 12)`.
@@ -33,6 +35,7 @@ def round_like_files(actions, strokes):
     rounded = ops.sum(darkness * ink, axis=-1, keepdims=True)
     rounded = ops.clip(rounded / ops.maximum(power, 1e-3), 0, 1)
     rounded = ops.where(power > 1e-3, rounded, 0.0)
+    # Straight-through: the value is rounded, the gradient is the opacity's.
     rounded = opacity + ops.stop_gradient(rounded - opacity)
     return ops.concatenate([strokes[..., :3], rounded], axis=-1)
 
@@ -43,12 +46,12 @@ class GAN(keras.Model):
     Both losses are cross-entropies of logits, the generator's the
     non-saturating one. Real and generated strokes pass the discriminator in
     one batch, which its normalisation needs. Only the generator's noise input
-    learns: the calm stroke is the mean already, and no game betters a mean.
+    learns: the calm stroke is the mean, which already has the least error.
 
-    The *anchor* keeps shape and ink. Two draws of one action, averaged over
-    squares of 8 pixels, are compared with the real stroke; the product of
-    their two errors is, on average, the squared error of their mean, so
-    spatter is not punished.
+    The *anchor*, a reconstruction loss, keeps shape and ink. Two draws of
+    one action, averaged over squares of 8 pixels, are compared with the real
+    stroke; the product of their two errors is, on average, the squared error
+    of their mean, so spatter is not punished.
 
     Args:
         generator: a model of `build_generator` with `num_dabs`.
@@ -123,7 +126,7 @@ class GAN(keras.Model):
         ]
 
     def d_loss(self, real_logits, fake_logits):
-        """Cross-entropy of both kinds: 2 ln 2 for a judge that knows nothing.
+        """Cross-entropy of both kinds: 2 ln 2 where nothing is known.
 
         Args:
             real_logits: float tensor `(batch,)`.
@@ -169,8 +172,6 @@ class GAN(keras.Model):
         actions, real = data
         batch = ops.shape(real)[0]
         few = batch // 4  # Enough for the anchor.
-        g_variables = self.generator.dabs.trainable_variables
-        d_variables = self.discriminator.trainable_variables
         calm = self.generator(actions)
         with tf.GradientTape(persistent=True) as tape:
             fake = self(actions)
@@ -181,20 +182,29 @@ class GAN(keras.Model):
             real_logits, fake_logits = logits[:batch], logits[batch:]
             d_loss = self.d_loss(real_logits, fake_logits)
             g_loss = self.g_loss(fake_logits)
-            anchor = self.anchor_loss(
-                real[:few], fake[:few], self(actions[:few])
-            )
+            other = self(actions[:few])
+            anchor = self.anchor_loss(real[:few], fake[:few], other)
             total = g_loss + self.anchor * anchor
+        d_variables = self.discriminator.trainable_variables
+        g_variables = self.generator.dabs.trainable_variables
         self.d_optimizer.apply(tape.gradient(d_loss, d_variables), d_variables)
         self.g_optimizer.apply(tape.gradient(total, g_variables), g_variables)
         right = ops.concatenate([real_logits > 0, fake_logits <= 0])
-        values = d_loss, g_loss, anchor, ops.mean(ops.cast(right, "float32"))
-        for tracker, value in zip(self.trackers.values(), values):
-            tracker.update_state(value)
+        return self._track(
+            d_loss=d_loss,
+            g_loss=g_loss,
+            anchor=anchor,
+            accuracy=ops.mean(ops.cast(right, "float32")),
+        )
+
+    def _track(self, **values):
+        """Add a step's values to the means of the epoch."""
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
         return {name: t.result() for name, t in self.trackers.items()}
 
     def fit(self, *arguments, **settings):
-        """Train as `keras.Model.fit`, then settle on the mean of weights."""
+        """Train as `keras.Model.fit`, then take the running mean of weights."""
         history = super().fit(*arguments, **settings)
         if self.g_optimizer.use_ema:
             self.g_optimizer.finalize_variable_values(

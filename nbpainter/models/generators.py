@@ -1,8 +1,7 @@
-"""The networks: stroke generators and the discriminator.
+"""Stroke generators: networks that turn actions into RGBA strokes.
 
-A generator turns actions into RGBA strokes. Two are here: ours, which is told
-the geometry and learns only the brush, and the course's, which has to learn
-geometry from pixels.
+Two kinds are here: ours, which is told the geometry and learns only the
+brush, and the course's, which has to learn geometry from pixels.
 """
 
 import keras
@@ -19,19 +18,19 @@ from nbpainter.actions import (
 )
 from nbpainter.errors import DataError, check_count, check_size
 from nbpainter.losses import FVU, opacity_loss
-from nbpainter.models.brush_dabs import BrushDabs
-from nbpainter.models.brush_field import BrushField
-from nbpainter.models.brush_start import (
-    generator_arguments,
-    start_from_settings,
+from nbpainter.models.dabs import NOISE_CHANNELS, BrushDabs, DabField
+from nbpainter.models.stroke_field import (
+    BrushField,
+    StrokeField,
+    setting,
+    setting_inputs,
 )
-from nbpainter.models.dabs import NOISE_CHANNELS, DabField
-from nbpainter.models.stroke_field import StrokeField
 
-_BATCH = 64
-_LOG_FLOOR = 1e-3  # Densities below do not show in an opacity of 8 bits.
-# The same where paint ends at an edge; and what keeps opacities from 0 and 1.
-_FAINT = 1e-4
+_BATCH = 64  # Strokes of 64 pixels that are drawn at once.
+_FAINT = 1e-3  # Densities below do not show in an opacity of 8 bits.
+_FAINT_EDGE = 1e-4  # The same where paint ends at an edge.
+_CLIPPED = 1e-4  # Opacities this near to 0 and 1 count as equal to it.
+_NUM_DABS = 1536  # Of a brush's random draw, at most; many have fewer.
 
 
 class StrokeGenerator(keras.Model):
@@ -66,23 +65,23 @@ class StrokeGenerator(keras.Model):
         """
         raise NotImplementedError
 
-    def sketch(self, actions, size, nodes):
-        """Compute the calm stroke quickly and roughly, to optimise it.
+    def logits(self, actions, size=WINDOW_SIZE, samples=None):
+        """Compute the logits of the calm stroke's opacity, to optimise it.
 
         Args:
             actions: float tensor `(batch, 12)`.
-            size: int tensor of no dimension, side in pixels.
-            nodes: see `curve_nodes`.
+            size: int or int tensor, side of the pictures in pixels. Default
+                64.
+            samples: see `nbpainter.models.stroke_field.curve_samples`: fewer
+                points of the curve are faster and less exact. A network
+                without a stroke field ignores it.
 
         Returns:
-            A float tensor `(batch, size * size)`, logits of the opacity.
+            A float tensor `(batch, size, size)`.
         """
-        opacity = tf.clip_by_value(self.opacity(actions), _FAINT, 1 - _FAINT)
-        opacity = tf.image.resize(
-            opacity[..., None], [size, size], antialias=True
-        )
-        opacity = tf.reshape(opacity, [tf.shape(actions)[0], size * size])
-        return tf.math.log(opacity) - tf.math.log(1 - opacity)
+        opacity = self.opacity(actions, size)
+        opacity = ops.clip(opacity, _CLIPPED, 1 - _CLIPPED)
+        return ops.log(opacity) - ops.log(1 - opacity)
 
     def call(self, actions, size=WINDOW_SIZE, noise=None):
         """Draw strokes.
@@ -110,6 +109,8 @@ class FieldGenerator(StrokeGenerator):
     `build_generator`.
     """
 
+    num_extra = 0  # Features of a pixel beside the maps.
+
     def __init__(self, field, hidden_units, dabs, num_dabs):
         super().__init__(name="generator")
         self.field = field
@@ -121,7 +122,7 @@ class FieldGenerator(StrokeGenerator):
 
     def build(self, input_shape):
         self.field.build(input_shape)
-        channels = self._num_features()
+        channels = self.field.num_maps + self.num_extra
         for layer in [*self.hidden, self.logit]:
             layer.build((None, channels))
             channels = layer.units
@@ -132,31 +133,24 @@ class FieldGenerator(StrokeGenerator):
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         if noise is not None:
             return 1 - ops.exp(-self.dabs(actions, noise, size=size))
-        return ops.sigmoid(self._logit(self._features(actions, size)))
+        return ops.sigmoid(self.logits(actions, size))
 
-    def _logit(self, features):
-        for layer in self.hidden:
-            features = layer(features)
-        return self.logit(features)[..., 0]
+    def logits(self, actions, size=WINDOW_SIZE, samples=None):
+        maps = self.field(actions, size=size, samples=samples)
+        (logits,) = ops.unstack(self._see_pixels(ops.log(maps + _FAINT)), 1)
+        return logits
 
-    def _num_features(self):
-        return self.field.num_maps
+    def _see_pixels(self, features):
+        """Apply the 1x1 layers to `(channels, batch, height, width)`.
 
-    def _features(self, actions, size):
-        return ops.log(self.field(actions, size=size) + _LOG_FLOOR)
-
-    def sketch(self, actions, size, nodes):
-        maps = self.field.sketch(actions, size, nodes)
-        # Features first: long rows are quicker to multiply with than short.
-        features = tf.reshape(
-            tf.math.log(maps + _LOG_FLOOR), [self.field.num_maps, -1]
-        )
+        Channels come first: long rows are quicker to multiply with.
+        """
+        shape = ops.shape(features)
+        features = ops.reshape(features, (shape[0], -1))
         for layer in [*self.hidden, self.logit]:
             features = tf.matmul(layer.kernel, features, transpose_a=True)
-            features += layer.bias[:, None]
-            if layer is not self.logit:
-                features = tf.nn.relu(features)
-        return tf.reshape(features, [tf.shape(actions)[0], size * size])
+            features = layer.activation(features + layer.bias[:, None])
+        return ops.reshape(features, (-1, *shape[1:]))
 
 
 class BrushGenerator(FieldGenerator):
@@ -167,8 +161,11 @@ class BrushGenerator(FieldGenerator):
     of the radius, but never thinner than a pixel.
     """
 
+    num_extra = 1  # How wide a pixel is, in radii.
+
     def __init__(self, field, hidden_units, dabs, num_dabs):
         super().__init__(field, hidden_units, dabs, num_dabs)
+        # A second layer of that name: weights files number it so.
         self.logit = layers.Dense(2)
 
     def build(self, input_shape):
@@ -178,14 +175,17 @@ class BrushGenerator(FieldGenerator):
         self.log_softness.assign(-1.0)
         super().build(input_shape)
 
-    def _num_features(self):
-        return self.field.num_maps + 1
-
-    def _logit(self, features):
-        pixel = features[..., -1]
-        for layer in self.hidden:
-            features = layer(features)
-        inside, opaque = ops.unstack(self.logit(features), axis=-1)
+    def logits(self, actions, size=WINDOW_SIZE, samples=None, places=None):
+        # Edges are hard and lines thin: with a third of the points a marker's
+        # stroke is off by a tenth of its energy. So `samples` is ignored.
+        maps = self.field(actions, size=size, places=places)
+        # A hard edge is a pixel wide, however large the brush.
+        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
+        pixel = ops.minimum(1 / (radius * ops.cast(size, "float32")), 1)
+        pixel = pixel[:, None, None] * ops.ones_like(maps[0])
+        maps = ops.log(maps + _FAINT_EDGE) / 3 + 1
+        seen = self._see_pixels(ops.concatenate([maps, pixel[None]]))
+        inside, opaque = ops.unstack(seen, 2)
         inside = inside / (pixel + ops.exp(self.log_softness))
         # The logit of sigmoid(inside) * sigmoid(opaque).
         return -ops.logsumexp(
@@ -218,26 +218,12 @@ class BrushGenerator(FieldGenerator):
         even = ops.arange(0, size, 2, dtype="float32") + 0.5
         places = [(even + ops.cast(z, "float32")) / size for z in (column, row)]
         with tf.GradientTape() as tape:
-            logit = self._logit(self._features(actions, size, places))
-            opacity = ops.sigmoid(logit)[..., None]
+            logits = self.logits(actions, places=places)
+            opacity = ops.sigmoid(logits)[..., None]
             fake = ops.concatenate([real[..., :3], opacity], axis=-1)
             loss = ops.mean(self.loss(real, fake))
         gradients = tape.gradient(loss, self.trainable_variables)
         return loss, real, fake, gradients
-
-    def _features(self, actions, size, places=None):
-        field = self.field(actions, size=size, places=places)
-        maps = ops.log(field + _FAINT) / 3 + 1
-        # A hard edge is a pixel wide, however large the brush.
-        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
-        pixel = ops.minimum(1 / (radius * size), 1)[:, None, None, None]
-        return ops.concatenate(
-            [maps, pixel * ops.ones_like(maps[..., :1])], axis=-1
-        )
-
-    def sketch(self, actions, size, nodes):
-        features = self._features(actions, tf.cast(size, "float32"))
-        return tf.reshape(self._logit(features), [-1, size * size])
 
 
 class FullyConnectedGenerator(StrokeGenerator):
@@ -275,8 +261,8 @@ class FullyConnectedGenerator(StrokeGenerator):
 
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         opacity = ops.sigmoid(self.network(actions))
-        if size != WINDOW_SIZE:
-            opacity = ops.image.resize(opacity, (size, size), antialias=True)
+        # TensorFlow's own takes a tensor as a size, too.
+        opacity = tf.image.resize(opacity, (size, size), antialias=True)
         return opacity[..., 0]
 
 
@@ -438,13 +424,7 @@ def compile_generator(generator, config, num_strokes):
         num_strokes: int, strokes of an epoch; sets the learning rate's
             decay.
     """
-    num_steps = max(1, num_strokes // config.batch_size) * config.epochs
-    learning_rate = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, num_steps
-    )
-    optimizer = keras.optimizers.Adam(learning_rate)
-    optimizer.build(generator.trainable_variables)
-    generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
+    _compile(generator, config, num_strokes)
 
 
 def compile_brush_generator(generator, config, num_strokes):
@@ -456,13 +436,46 @@ def compile_brush_generator(generator, config, num_strokes):
         num_strokes: int, strokes of an epoch; sets the learning rate's
             decay.
     """
+    _compile(generator, config, num_strokes, clipnorm=1.0)
+
+
+def _compile(generator, config, num_strokes, **options):
     num_steps = max(1, num_strokes // config.batch_size) * config.epochs
-    optimizer = keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(config.learning_rate, num_steps),
-        clipnorm=1.0,
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, num_steps
     )
+    optimizer = keras.optimizers.Adam(schedule, **options)
     optimizer.build(generator.trainable_variables)
     generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
+
+
+def generator_arguments(settings):
+    """Choose the arguments of `build_brush_generator` for a brush.
+
+    A brush whose dabs are moved or sized at random gets a noise input, but
+    not one with a broad nib: `BrushDabs` are round. That one's generator
+    draws the calm stroke alone, however random the brush.
+
+    Args:
+        settings: dict, a brush file's JSON.
+
+    Returns:
+        A dict of keyword arguments.
+    """
+    ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
+    if ratio > 1.5:
+        arguments = {
+            "num_nib": int(np.clip(round(2.2 * ratio), 5, 12)),
+            "num_points": 64,
+        }
+        if "direction" in setting_inputs(settings, "elliptical_dab_angle"):
+            arguments["nib_follows"] = True
+        return arguments
+    is_random = any(
+        np.any(setting(settings, name) > 0)
+        for name in ("offset_by_random", "radius_by_random")
+    )
+    return {"num_dabs": _NUM_DABS} if is_random else {}
 
 
 def start_brush_generator(settings):
@@ -475,6 +488,10 @@ def start_brush_generator(settings):
         A `keras.Model` of `build_brush_generator`, not trained yet.
     """
     generator = build_brush_generator(**generator_arguments(settings))
-    start_from_settings(generator, settings)
+    generator.field.start_from(settings)
+    if generator.noise_shape is not None:
+        generator.dabs.start_from(settings)
+    # Most pixels are blank; paint is opaque.
+    generator.logit.bias.assign([-1.0, 2.0])
     generator.brush = settings
     return generator

@@ -2,7 +2,7 @@
 
 A folder of weights holds `manifest.json`: for each name the file, its
 SHA-256, the function that builds the network with its arguments, and the
-facts of the training. Only numbers are loaded, never code.
+metadata of the training. Only numbers are loaded, never code.
 """
 
 import functools
@@ -41,7 +41,7 @@ def _presets():
 
 
 def find_weights(name, folder):
-    """Find weights in a folder of one's own, else among the shipped.
+    """Find weights in the given folder, else among the shipped.
 
     Args:
         name: str, such as `"generator_pretrained"`.
@@ -105,12 +105,11 @@ def load_pretrained(name_or_path):
     125
     """
     path, entry = _find_entry(name_or_path)
-    folder = path.parent
     try:
         if sha256(path) != entry["sha256"]:
             raise DataError(
                 f"{path} is damaged: its SHA-256 is not the one in "
-                f"{folder / 'manifest.json'}. Get the file again."
+                f"{path.with_name('manifest.json')}. Get the file again."
             )
         if entry["builder"] not in _BUILDERS:
             raise ValueError(f"unknown builder {entry['builder']!r}")
@@ -119,6 +118,8 @@ def load_pretrained(name_or_path):
         if "brush" in entry:
             load_brush(entry["brush"])  # Fail now, not while replaying.
             model.brush = entry["brush"]
+    except DataError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"The weights {path} cannot be loaded ({error}). Get the file "
@@ -160,7 +161,7 @@ def preset_of_brush(brush):
 
 
 def enter_facts(path, facts):
-    """Add facts to the manifest's entry of weights.
+    """Add metadata to the manifest's entry of weights.
 
     Args:
         path: str or path, `FOLDER/NAME.weights.h5`.
@@ -189,7 +190,7 @@ def save_pretrained(model, path, builder, arguments, facts):
         path: str or path, `FOLDER/NAME.weights.h5`.
         builder: str, the function of `nbpainter.models` that built it.
         arguments: dict, the builder's keyword arguments.
-        facts: dict for JSON: data, seed, epochs, figures.
+        facts: dict for JSON, the metadata: data, seed, epochs, metrics.
 
     Raises:
         DataError: if the files cannot be written.
@@ -244,9 +245,10 @@ def read_manifest(folder=None, missing_ok=False):
         ) from error
 
 
-@functools.lru_cache(maxsize=4)
 def load_generator(generator):
-    """Return the model that a name or a model stands for, the same each time.
+    """Return the model that a name or a model stands for.
+
+    It is the same each time, until the file is written anew.
 
     Args:
         generator: str or path for `load_pretrained`, or a model.
@@ -264,10 +266,19 @@ def load_generator(generator):
         )
     model = generator
     if not hasattr(generator, "opacity"):
-        model = load_pretrained(generator)
+        path, _ = _find_entry(generator)
+        status = path.stat() if path.exists() else None
+        written = status and (status.st_mtime_ns, status.st_size)
+        model = _load_once(path.absolute(), written)
     if not hasattr(model, "opacity"):
         raise DataError(f"{str(generator)!r} is no generator and cannot draw.")
     return model
+
+
+@functools.lru_cache(maxsize=4)
+def _load_once(path, written):
+    """As `load_pretrained`, once for each time that the file was written."""
+    return load_pretrained(path)
 
 
 def brush_of(generator):

@@ -1,4 +1,12 @@
-"""The mean of all draws of a stroke: a field of paint along the curve."""
+"""The mean of all draws of a stroke: a field of paint along the curve.
+
+A brush sets soft dabs along the pen's path, each moved aside at random.
+Averaged over chance, that is a density: points of the curve, each spread by
+Gaussians. All lengths count in brush radii, so the field has no fixed
+resolution. Only the brush is learned; the geometry is given.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -6,179 +14,441 @@ from keras import layers, ops
 
 from nbpainter.actions import (
     ACTION_INDEX,
-    PRESSURE_COLUMNS,
+    PRESSURE_SCALE,
+    STROKE_SECONDS,
     WINDOW_SIZE,
-    X_COLUMNS,
-    Y_COLUMNS,
-    curve_weights,
-    pressure_weights,
+    sampling_matrix,
 )
 
+NUM_KNOTS = 9
+KNOTS = PRESSURE_SCALE * np.linspace(0, 1, NUM_KNOTS) ** 2
+"""Knots of a curve of the pressure, from 0 to the largest: the lighter the
+pen, the denser, because many brushes set in all at once."""
+
 _DABS_PER_RADIUS = 12.0  # Of the dataset's brush; sets the density's unit.
+_SPEED = 17.6  # Radii a second; slower than that hardly shows.
+_TINY = 1e-12  # Keeps the gradient of a stroke of no length finite.
 
 
-def curve_nodes(num_points):
-    """A matrix from actions to what is needed along their curves.
+class Path(NamedTuple):
+    """Pieces of even parameter that strokes are cut into.
+
+    Attributes:
+        step_x: float tensor `(batch, points)`, from end to end of a piece.
+        step_y: float tensor `(batch, points)`.
+        x: float tensor `(batch, points)`, of the middle of a piece.
+        y: float tensor `(batch, points)`.
+        pressure: float tensor `(batch, points)`, of the pen there.
+        length: float tensor `(batch, points)`, of a piece.
+        radius: float tensor `(batch, 1)`, of the brush.
+    """
+
+    step_x: object
+    step_y: object
+    x: object
+    y: object
+    pressure: object
+    length: object
+    radius: object
+
+
+class Gaussians(NamedTuple):
+    """Round Gaussians, all of shapes that broadcast to the variance's.
+
+    Attributes:
+        x: float tensor, where the centre lies.
+        y: float tensor.
+        variance: float tensor `(num_maps, batch, points)`.
+        mass: float tensor, the value at the centre.
+    """
+
+    x: object
+    y: object
+    variance: object
+    mass: object
+
+
+def curve_samples(num_points):
+    """A matrix from actions to samples along their curves.
 
     Args:
         num_points: int, pieces of even parameter that a stroke is cut into.
 
     Returns:
-        A float32 array `(12, 5 * num_points)`: how far each piece goes in x
+        A float32 array `(12, 5, num_points)`: how far each piece goes in x
         and in y, x and y of its middle, and the pressure there.
+
+    Example:
+
+    >>> curve_samples(16).shape
+    (12, 5, 16)
     """
-    ends = np.arange(num_points + 1) / num_points
-    middles = (ends[1:] + ends[:-1]) / 2
-    steps = np.diff(curve_weights(ends), axis=0)
-    points = curve_weights(middles)
-    nodes = np.zeros((len(ACTION_INDEX), 5, num_points), "float32")
-    for part, (rows, weights) in enumerate(
-        (
-            (X_COLUMNS, steps),
-            (Y_COLUMNS, steps),
-            (X_COLUMNS, points),
-            (Y_COLUMNS, points),
-            (PRESSURE_COLUMNS, pressure_weights(middles)),
-        )
-    ):
-        nodes[rows, part] = weights.T
-    return nodes.reshape(len(ACTION_INDEX), -1)
+    edges = np.arange(num_points + 1) / num_points
+    steps = np.diff(sampling_matrix(edges)[:, :2])
+    middles = sampling_matrix((edges[1:] + edges[:-1]) / 2)
+    return np.concatenate([steps, middles], axis=1).astype("float32")
 
 
-class StrokeField(layers.Layer):
+def trace_path(actions, samples):
+    """Sample the paths of strokes.
+
+    Args:
+        actions: float tensor `(batch, 12)`.
+        samples: see `curve_samples`.
+
+    Returns:
+        A `Path`.
+    """
+    values = ops.unstack(ops.tensordot(actions, samples, axes=1), 5, axis=1)
+    length = ops.sqrt(values[0] ** 2 + values[1] ** 2 + _TINY)
+    radius = ops.exp(2 * actions[:, ACTION_INDEX["size"], None]) / WINDOW_SIZE
+    return Path(*values, length, radius)
+
+
+def hat_basis(pressure):
+    """The piecewise-linear basis of a curve of the pressure.
+
+    Args:
+        pressure: float tensor of any shape.
+
+    Returns:
+        A float tensor `(*shape, NUM_KNOTS)` in `[0, 1]` that sums to 1. Times
+        a curve's values at the knots it is the curve's value.
+    """
+    knots = KNOTS.astype("float32")
+    ramps = (pressure[..., None] - knots[:-1]) / np.diff(knots)
+    ramps = ops.clip(ramps, 0.0, 1.0)  # From each knot to the next.
+    ones = ops.ones_like(ramps[..., :1])
+    ramps = ops.concatenate([ones, ramps, 0 * ones], axis=-1)
+    return ramps[..., :-1] - ramps[..., 1:]
+
+
+def draw_gaussians(gaussians, columns, rows):
+    """Sum Gaussians over the points of a stroke.
+
+    A round Gaussian is one of x times one of y. So the sum over the points,
+    at all pixels, is a product of two matrices.
+
+    Args:
+        gaussians: `Gaussians`.
+        columns: float tensor `(width,)`, x of the pixels.
+        rows: float tensor `(height,)`, y of the pixels.
+
+    Returns:
+        A float tensor `(num_maps, batch, height, width)`.
+    """
+    x, y, variance, mass = gaussians
+    steepness = ops.sqrt(0.5 / variance)
+    across = _gauss(steepness, x, columns) * mass[..., None]
+    # `keras.ops` has no product with a transposed matrix, which is quicker.
+    return tf.matmul(_gauss(steepness, y, rows), across, transpose_a=True)
+
+
+def _gauss(steepness, centre, places):
+    """Gaussians at places, `(num_maps, batch, points, places)`.
+
+    The root of the exponent is linear in the place, `[s, -s c] . [p, 1]`: a
+    matrix product, whose gradient takes fewer passes than a difference's.
+    """
+    terms = ops.stack([steepness, -steepness * centre], axis=-1)
+    powers = ops.stack([places, ops.ones_like(places)])
+    return ops.exp(-ops.square(ops.matmul(terms, powers)))
+
+
+class GaussianField(layers.Layer):
     """Maps of how densely a stroke covers each pixel with paint.
 
-    A brush sets soft dabs along the pen's path, each moved aside at random.
-    Averaged over chance, that is a density: points of the curve, each spread
-    by a Gaussian. Its variance is `radius^2 (a^2 + (b p)^2)`, with the brush
-    radius, the pressure `p` and two learned numbers for the dab's own
-    softness and for the random offset that grows with pressure. Its mass
-    is the arc length in radii times a learned parabola of the pressure. A
-    Gaussian is a product of a function of x and one of y, so a map is one
-    small matrix product.
+    What stroke fields share. A subclass says in `spread` which Gaussians a
+    path becomes.
 
-    All lengths count in brush radii: a stroke looks the same at every size.
+    Args:
+        num_points: int, points of the curve. Default 96.
+        num_maps: int, maps with Gaussians of their own. Default 3.
+    """
+
+    def __init__(self, num_points=96, num_maps=3, **kwargs):
+        super().__init__(**kwargs)
+        self.num_points, self.num_maps = num_points, num_maps
+        self._samples = curve_samples(num_points)
+
+    def _add_weights(self, values):
+        for name, value in values.items():
+            weight = self.add_weight(
+                shape=np.shape(value), initializer="zeros", name=name
+            )
+            weight.assign(value)
+            setattr(self, name, weight)
+
+    def call(self, actions, size=WINDOW_SIZE, samples=None, places=None):
+        """Compute the maps.
+
+        Args:
+            actions: float tensor `(batch, 12)`.
+            size: int or int tensor, height and width of the maps in pixels.
+                Default 64.
+            samples: see `curve_samples`, for another number of points: fewer
+                are faster and less exact. Default: the layer's own.
+            places: two float tensors, x and y of the pixels to compute, in
+                `[0, 1]`. Default: all.
+
+        Returns:
+            A float tensor `(num_maps, batch, size, size)`, not negative: the
+            expected number of dabs' worth of paint at each pixel.
+        """
+        size = ops.cast(size, "float32")
+        samples = self._samples if samples is None else samples
+        path = trace_path(actions, samples)
+        # A point stands for a piece of the curve, and a pixel for its square:
+        # each adds the variance of a uniform variable.
+        gaussians = self.spread_paint(path, (path.length**2 + size**-2.0) / 12)
+        columns, rows = places or [(ops.arange(size) + 0.5) / size] * 2
+        return ops.relu(draw_gaussians(gaussians, columns, rows))
+
+    def spread_paint(self, path, piece):
+        """Spread the paint of a path by Gaussians.
+
+        Args:
+            path: `Path`.
+            piece: float tensor `(batch, points)`, the variance of a piece of
+                the curve and of a pixel, to be added.
+
+        Returns:
+            `Gaussians`.
+        """
+        raise NotImplementedError
+
+
+class StrokeField(GaussianField):
+    """Maps of how densely the dry brush covers each pixel with paint.
+
+    A map's Gaussians have a width and a mass that depend on the pressure
+    linearly: twelve weights for three maps.
 
     Args:
         num_points: int, points of the curve. Default 96.
         num_maps: int, maps with widths and masses of their own. Default 3.
     """
 
-    def __init__(self, num_points=96, num_maps=3, **kwargs):
-        super().__init__(**kwargs)
-        self.num_points, self.num_maps = num_points, num_maps
-        edges = np.arange(num_points + 1) / num_points
-        middles = (edges[1:] + edges[:-1]) / 2
-        self._edge_weights = curve_weights(edges).T.astype("float32")
-        self._point_weights = curve_weights(middles).T.astype("float32")
-        self._pressure_weights = pressure_weights(middles).T.astype("float32")
+    def build(self, input_shape):
+        steps = np.linspace(0, 1, self.num_maps)
+        self._add_weights(
+            {
+                "log_width": np.log(0.3 + 0.4 * steps),
+                "spread": 1.1 * steps,
+                "mass": np.full_like(steps, 0.5),
+                "mass_of_pressure": np.ones_like(steps),
+            }
+        )
+
+    def spread_paint(self, path, piece):
+        width, spread, mass, mass_of_pressure = (
+            weight[:, None, None]
+            for weight in (
+                ops.exp(self.log_width),
+                self.spread,
+                self.mass,
+                self.mass_of_pressure,
+            )
+        )
+        variance = ops.square(width) + ops.square(spread * path.pressure)
+        variance = path.radius**2 * variance + piece
+        mass = (mass + mass_of_pressure * path.pressure) * path.pressure
+        # Dabs of a piece, each thinned out by the area that it is spread on.
+        mass = mass * (_DABS_PER_RADIUS / 2 * path.length * path.radius)
+        return Gaussians(path.x, path.y, variance, mass / variance)
+
+
+class BrushField(GaussianField):
+    """Maps of how densely a stroke covers each pixel, for any brush.
+
+    Brushes differ in what pressure does, so the width and the mass of each
+    map are curves of the pressure: straight lines between learned knots.
+    Three things more are learned that brushes may have: dabs per second
+    rather than per unit of arc length, a width that falls with the pen's
+    speed, and a path that lags behind the pen.
+
+    A broad nib is a row of points across the path, all at one angle or, if
+    it follows, at one angle to the path.
+
+    Args:
+        num_points: int, points of the curve. Default 96.
+        num_maps: int, maps with curves of their own. Default 3.
+        num_nib: int, points of the nib. Default 1, a round nib.
+        nib_follows: bool, whether the nib turns with the path.
+    """
+
+    def __init__(
+        self,
+        num_points=96,
+        num_maps=3,
+        num_nib=1,
+        nib_follows=False,
+        **kwargs,
+    ):
+        super().__init__(num_points, num_maps, **kwargs)
+        self.num_nib, self.nib_follows = num_nib, nib_follows
 
     def build(self, input_shape):
-        shape, steps = (self.num_maps,), np.linspace(0, 1, self.num_maps)
+        maps = np.zeros(self.num_maps)
+        curves = np.zeros((self.num_maps, NUM_KNOTS))
         values = {
-            "log_width": np.log(0.3 + 0.4 * steps),
-            "spread": 1.1 * steps,
-            "mass": np.full(shape, 0.5),
-            "mass_of_pressure": np.full(shape, 1.0),
+            "log_width": curves,
+            "log_mass": curves,
+            "log_mass_of_time": maps - 3.0,
+            "slowdown": maps,
+            "log_tracking_length": -1.0,
+            "log_tracking_rate": 3.0,
         }
-        for name, value in values.items():
-            weight = self.add_weight(
-                shape=shape, initializer="zeros", name=name
-            )
-            weight.assign(value)
-            setattr(self, name, weight)
+        if self.num_nib > 1:
+            values |= {
+                "nib_angle": 0.0,
+                "log_nib_ratio": 0.0,
+                "log_nib": np.zeros(NUM_KNOTS),
+                "nib_slowdown": 0.0,
+            }
+        self._add_weights(values)
 
-    def call(self, actions, size=WINDOW_SIZE):
-        """Compute the maps.
+    def spread_paint(self, path, piece):
+        path = self._track(path)
+        num_points = ops.cast(ops.shape(path.x)[-1], "float32")
+        speed = path.length / path.radius * (num_points / STROKE_SECONDS)
+        log_speed = ops.log(1 + speed / _SPEED)
+        basis = hat_basis(path.pressure)  # (batch, points, knots)
+        log_width, log_mass = (
+            ops.einsum("mk,bpk->mbp", curves, basis)
+            for curves in (self.log_width, self.log_mass)
+        )
+        log_width = log_width - self.slowdown[:, None, None] * log_speed
+        spread = ops.square(path.radius * ops.exp(log_width))
+        dabs = ops.exp(self.log_mass_of_time)[:, None, None]
+        dabs = dabs * (STROKE_SECONDS / num_points)
+        dabs = dabs + self._arc_length(path) / path.radius
+        variance = spread + piece
+        mass = ops.exp(log_mass) * dabs * path.radius**2 / variance
+        if self.num_nib == 1:
+            return Gaussians(path.x, path.y, variance, mass)
+        nib = ops.matmul(basis, self.log_nib) - self.nib_slowdown * log_speed
+        nib = path.radius * ops.exp(nib)  # (batch, points), half of its length
+        return self._broad_nib(path, nib, spread, piece, mass)
+
+    def _track(self, path):
+        """Low-pass filter of the pen's path: MyPaint's slow tracking.
+
+        The kernel is exponential in the arc length (in radii) and in time,
+        since some brushes lag by the dab and some by the second. The pen has
+        rested at the start.
+        """
+        num_points = ops.cast(ops.shape(path.x)[-1], "float32")
+        passed = path.length / path.radius * ops.exp(-self.log_tracking_length)
+        passed = passed + ops.exp(self.log_tracking_rate) / num_points
+        passed = ops.cumsum(passed, axis=-1)
+        behind = passed[:, :, None] - passed[:, None, :]
+        kernel = ops.tril(ops.exp(-ops.relu(behind)))
+        gain = 1 - ops.exp(passed[:, :-1] - passed[:, 1:])
+        gain = ops.concatenate([ops.ones_like(gain[:, :1]), gain], axis=-1)
+        kernel = kernel * gain[:, None, :]  # (batch, points, points)
+        pen = ops.stack([path.x, path.y], axis=-1)
+        x, y = ops.unstack(ops.matmul(kernel, pen), 2, axis=-1)
+        return path._replace(x=x, y=y)
+
+    def _nib_direction(self, path):
+        """Cosine and sine of the nib's angle, `(batch, points)`."""
+        cos, sin = ops.cos(self.nib_angle), ops.sin(self.nib_angle)
+        if not self.nib_follows:
+            ones = ops.ones_like(path.x)
+            return cos * ones, sin * ones
+        ahead, aside = path.step_x / path.length, path.step_y / path.length
+        return cos * ahead - sin * aside, sin * ahead + cos * aside
+
+    def _arc_length(self, path):
+        """As libmypaint measures it: a thin nib sets more dabs broadside."""
+        if self.num_nib == 1:
+            return path.length
+        cos, sin = self._nib_direction(path)
+        along = cos * path.step_x + sin * path.step_y
+        broadside = cos * path.step_y - sin * path.step_x
+        broadside = broadside * ops.exp(self.log_nib_ratio)
+        return ops.sqrt(along**2 + broadside**2 + _TINY)
+
+    def _broad_nib(self, path, nib, spread, piece, mass):
+        """Put a row of Gaussians across the path in each point's place."""
+        # Middles of pieces of equal length, and an ellipse's width there.
+        middles = (2 * np.arange(self.num_nib) + 1) / self.num_nib - 1
+        middles = middles.astype("float32")
+        width = np.sqrt(1 - middles**2)
+        cos, sin = self._nib_direction(path)
+        row = Gaussians(
+            x=path.x[..., None] + (nib * cos)[..., None] * middles,
+            y=path.y[..., None] + (nib * sin)[..., None] * middles,
+            variance=spread[..., None] * width**2 + piece[..., None],
+            mass=mass[..., None] * width / self.num_nib,
+        )  # (..., batch, points, num_nib)
+        return Gaussians(
+            *(
+                ops.reshape(values, (*ops.shape(values)[:-2], -1))
+                for values in row
+            )
+        )
+
+    def start_from(self, settings):
+        """Set the weights to the numbers of a brush file.
 
         Args:
-            actions: float tensor `(batch, 12)`.
-            size: int, height and width of the maps in pixels. Default 64.
-
-        Returns:
-            A float tensor `(batch, size, size, num_maps)`, not negative: the
-            expected number of dabs' worth of paint at each pixel.
+            settings: dict, a brush file's JSON with its `radius_factor`.
         """
-        points_x = ops.take(actions, X_COLUMNS, axis=-1)  # (batch, 3)
-        points_y = ops.take(actions, Y_COLUMNS, axis=-1)
-        pressures = ops.take(actions, PRESSURE_COLUMNS, axis=-1)
-        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
-        radius = radius[:, None, None]  # (batch, 1, 1)
-
-        steps_x = ops.diff(points_x @ self._edge_weights, axis=-1)
-        steps_y = ops.diff(points_y @ self._edge_weights, axis=-1)
-        # The small number keeps the gradient of a stroke of no length finite.
-        length = ops.sqrt(steps_x**2 + steps_y**2 + 1e-12)[:, None, :]
-        pressure = (pressures @ self._pressure_weights)[:, None, :]
-
-        width, spread = ops.exp(self.log_width), self.spread
-        variance = radius**2 * (
-            width[:, None] ** 2 + (spread[:, None] * pressure) ** 2
+        base = settings["radius_factor"]
+        points = setting_inputs(settings, "radius_logarithmic").get("pressure")
+        growth = np.interp(KNOTS, *np.transpose(points)) if points else 0
+        dab = base * np.exp(growth + 0 * KNOTS)
+        ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
+        spread = base * setting(settings, "offset_by_random")
+        steps = np.linspace(0, 1, self.num_maps)[:, None]
+        thin = dab / max(1.0, ratio)
+        width = np.where(
+            ratio > 1.5, (0.5 + steps) * thin, (0.25 + 0.35 * steps) * dab
         )
-        # A point stands for a piece of the curve, and a pixel for its square:
-        # each adds the variance of a uniform variable.
-        variance = variance + (length**2 + size**-2.0) / 12
-        mass = self.mass[:, None] + self.mass_of_pressure[:, None] * pressure
-        mass = _DABS_PER_RADIUS * mass * pressure * length / radius
-        mass = mass * radius**2 / (2 * variance)
+        width = np.hypot(width, steps * spread)
+        self.log_width.assign(np.log(np.clip(width, 0.05, 10.0)))
+        opaque = setting(settings, "opaque", default=1.0)
+        opaque = opaque * setting(settings, "opaque_multiply")
+        mass = 10 * (np.clip(opaque, 0, 2) + 0.02) * dab**2 / ratio
+        self.log_mass.assign(np.log(mass / np.clip(width, 0.3, None)))
+        dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
+        dabs = float(dabs + setting(settings, "dabs_per_basic_radius", 0.0))
+        lag = 0.1 + float(setting(settings, "slow_tracking_per_dab", 0.0))
+        self.log_tracking_length.assign(np.log(base * lag / max(1.0, dabs)))
+        per_second = float(setting(settings, "dabs_per_second", 0.0))
+        self.log_tracking_rate.assign(np.log((1 + 10 * per_second) / lag))
+        if self.num_nib > 1:
+            angle = float(setting(settings, "elliptical_dab_angle", 0.0, 90.0))
+            self.nib_angle.assign(np.deg2rad(angle))
+            self.log_nib_ratio.assign(np.log(ratio))
+            self.log_nib.assign(np.log(dab))
 
-        pixels = (ops.arange(size, dtype="float32") + 0.5) / size
-        scale = (-0.5 / variance)[..., None]  # (batch, maps, points, 1)
-        x = (points_x @ self._point_weights)[:, None, :, None]
-        y = (points_y @ self._point_weights)[:, None, :, None]
-        along_x = ops.exp(scale * (pixels - x) ** 2)
-        along_y = ops.exp(scale * (pixels - y) ** 2) * mass[..., None]
-        maps = ops.einsum("bmpy,bmpx->byxm", along_y, along_x)
-        return ops.relu(maps)
 
-    def sketch(self, actions, size, nodes):
-        """Compute the maps faster: fewer points, and less exactly.
+def setting(settings, name, pressure=KNOTS, default=0.0):
+    """Value of a brush's setting at each pressure.
 
-        A Gaussian's exponent is a parabola of the pixel's place, so all
-        exponents are one matrix product. Rounding leaves errors below 0.001.
+    Args:
+        settings: dict, a brush file's JSON.
+        name: str, such as `"opaque"`.
+        pressure: float array, pen pressures. Default: `KNOTS`.
+        default: float, if the file does not have it.
 
-        Args:
-            actions: float tensor `(batch, 12)`.
-            size: int or int tensor, side of the maps in pixels.
-            nodes: see `curve_nodes`.
+    Returns:
+        A float array with the shape of `pressure`: the base value and the
+        curve of the pressure.
+    """
+    value = settings["settings"].get(name)
+    if value is None:
+        return np.full(np.shape(pressure), default)
+    total = np.full(np.shape(pressure), float(value["base_value"]))
+    points = value["inputs"].get("pressure")
+    return (
+        total + np.interp(pressure, *np.transpose(points)) if points else total
+    )
 
-        Returns:
-            A float tensor `(num_maps, batch, size, size)`.
-        """
-        size = tf.cast(size, "float32")
-        along = tf.reshape(actions @ nodes, [tf.shape(actions)[0], 5, -1])
-        step_x, step_y, x, y, pressure = tf.unstack(along, axis=1)
-        radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
-        radius = radius / WINDOW_SIZE  # (batch, 1)
-        squared = (
-            tf.square(step_x) + tf.square(step_y) + 1e-12
-        )  # (batch, points)
 
-        width, spread, mass, mass_of_pressure = (
-            tf.reshape(weight, [-1, 1, 1])
-            for weight in (
-                tf.exp(2 * self.log_width),
-                tf.square(self.spread),
-                _DABS_PER_RADIUS / 2 * self.mass,
-                _DABS_PER_RADIUS / 2 * self.mass_of_pressure,
-            )
-        )
-        variance = (width + spread * tf.square(pressure)) * tf.square(radius)
-        variance += (squared + size**-2.0) / 12  # (maps, batch, points)
-        mass += mass_of_pressure * pressure
-        mass *= pressure * radius * tf.sqrt(squared) / variance
-
-        scale = -0.5 / variance
-        pixels = (tf.range(size) + 0.5) / size - 0.5
-        powers = tf.stack([pixels**2, pixels, tf.ones_like(pixels)])
-        at = tf.stack([x - 0.5, y - 0.5])[:, None]  # (2, 1, batch, points)
-        pull = scale * at
-        terms = tf.stack([scale + tf.zeros_like(at), -2 * pull, pull * at], -1)
-        shape = tf.concat([tf.shape(terms)[:-1], tf.shape(pixels)], 0)
-        # (2, maps, batch, points, size)
-        along = tf.exp(
-            tf.reshape(tf.matmul(tf.reshape(terms, [-1, 3]), powers), shape)
-        )
-        along_x, along_y = tf.unstack(along)
-        along_y *= mass[..., None]
-        return tf.nn.relu(tf.matmul(along_y, along_x, transpose_a=True))
+def setting_inputs(settings, name):
+    """The curves of a brush's setting: a dict from inputs to points."""
+    return settings["settings"].get(name, {}).get("inputs", {})

@@ -23,7 +23,7 @@ from nbpainter.actions import (
     Y_COLUMNS,
     random_actions,
 )
-from nbpainter.models.stroke_field import curve_nodes
+from nbpainter.models.stroke_field import curve_samples
 from nbpainter.painter.canvas import (
     composite,
     compositing_weights,
@@ -109,7 +109,7 @@ class StrokeOptimizer:
                 window,
                 schedule,
                 tf.TensorSpec((None, 3)),
-                tf.TensorSpec((len(ACTION_NAMES), None)),
+                tf.TensorSpec((len(ACTION_NAMES), 5, None)),
             ],
             autograph=False,
         )
@@ -141,12 +141,12 @@ class StrokeOptimizer:
             window.shrink(COARSE),
             schedule._replace(snap=np.float32(snap)),
             np.float32(palette),
-            curve_nodes(_NUM_POINTS[side]),
+            curve_samples(_NUM_POINTS[side]),
         )
         return moved.numpy()
 
     def _descend(
-        self, logits, active, window, coarse, schedule, palette, nodes
+        self, logits, active, window, coarse, schedule, palette, samples
     ):
         last = tf.cast(schedule.num_steps, "float32")
 
@@ -157,7 +157,7 @@ class StrokeOptimizer:
             with tf.GradientTape() as tape:
                 tape.watch(logits)
                 actions = _to_actions(logits, window.margin, palette, snap)
-                loss = self._loss(actions, active, window, coarse, nodes)
+                loss = self._loss(actions, active, window, coarse, samples)
             gradient = tape.gradient(loss, logits)
             decay = 0.5 + 0.5 * tf.cos(np.pi * done)
             rate = schedule.learning_rate * decay
@@ -172,20 +172,20 @@ class StrokeOptimizer:
         )
         return _to_actions(logits, window.margin, palette, schedule.snap[1])
 
-    def _opacities(self, actions, active, side, nodes):
+    def _opacities(self, actions, active, side, samples):
         """Of calm strokes, `(batch, strokes, side, side)`; 0 for padding."""
-        logits = self.generator.sketch(
-            tf.reshape(actions, [-1, len(ACTION_NAMES)]), side, nodes
+        logits = self.generator.logits(
+            tf.reshape(actions, [-1, len(ACTION_NAMES)]), side, samples
         )
         shape = tf.shape(actions)
         opacities = tf.sigmoid(tf.minimum(logits, _MAX_LOGIT))
         opacities = tf.reshape(opacities, [shape[0], shape[1], side, side])
         return opacities * tf.cast(active, "float32")[..., None, None]
 
-    def _loss(self, actions, active, window, coarse, nodes):
+    def _loss(self, actions, active, window, coarse, samples):
         """The expected squared error, and that of the blurred picture."""
         side = tf.shape(window.target)[1]
-        opacities = self._opacities(actions, active, side, nodes)
+        opacities = self._opacities(actions, active, side, samples)
         colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
         # A fourth channel is the opacity of all strokes together.
         painted = composite(
@@ -235,8 +235,10 @@ class StrokeOptimizer:
             with the strokes on its canvas.
         """
         window = window.shrink(COARSE)
-        nodes = curve_nodes(_NUM_POINTS[COARSE])
-        opacities = self._opacities(actions, active, tf.constant(COARSE), nodes)
+        samples = curve_samples(_NUM_POINTS[COARSE])
+        opacities = self._opacities(
+            actions, active, tf.constant(COARSE), samples
+        )
         colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
         painted = composite(window.canvas, colors, opacities)
         error = _flat(window.mask * (painted - window.target))

@@ -12,7 +12,6 @@ from nbpainter.config import (
 from nbpainter.data.episodes import StrokeBatches, to_rgba
 from nbpainter.engine.brush_file import brush_name, find_brush, shipped_brushes
 from nbpainter.engine.suitability import choose_brush, measure_reach
-from nbpainter.models.brush_start import generator_arguments
 from nbpainter.models.discriminator import (
     JudgedStrokes,
     build_discriminator,
@@ -27,6 +26,7 @@ from nbpainter.models.generators import (
     build_generator,
     compile_brush_generator,
     compile_generator,
+    generator_arguments,
     render_strokes,
     start_brush_generator,
 )
