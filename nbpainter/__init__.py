@@ -52,9 +52,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "to_rgba",
         ],
         "data.cache": ["open_episodes"],
-        "data.drawing": ["draw_episodes", "sample_episodes"],
+        "data.drawing": [
+            "draw_episodes",
+            "inspect_episodes",
+            "sample_episodes",
+        ],
         "data.kaggle": ["download_episodes"],
-        "data.inspection": ["inspect_episodes"],
         "models.generators": [
             "build_brush_generator",
             "build_fc_generator",

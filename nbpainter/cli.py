@@ -16,7 +16,7 @@ import time
 
 import nbpainter
 from nbpainter.config import BrushReportConfig, PaintConfig
-from nbpainter.errors import DataError, NBPainterError
+from nbpainter.errors import DataError, EngineError, NBPainterError
 from nbpainter.files import make_folder
 from nbpainter.painter.choices import check_choices
 
@@ -204,11 +204,28 @@ def _inspect(arguments):
     figures = nbpainter.inspect_episodes(
         arguments.file, arguments.out, arguments.brush
     )
-    print("\n".join(nbpainter.data.inspection.inspection_lines(figures)))
+    print("\n".join(nbpainter.data.drawing.inspection_lines(figures)))
 
 
 def _brushes(arguments):
-    nbpainter.engine.brush_sheet.print_brushes(arguments.group, arguments.out)
+    rows, samples, word = [], [], arguments.group or ""
+    for row in nbpainter.engine.suitability.list_brushes(word):
+        print(f"{row['name']:32} {row['problem'] or 'fits'}", flush=True)
+        if row["settings"]:
+            rows.append(row)
+            sample = nbpainter.engine.suitability.draw_sample(row["settings"])
+            samples.append(sample)
+    if not rows:
+        raise EngineError(f"No brush has {word!r} in its name.")
+    names = [row["name"] for row in rows]
+    fits = [row["problem"] is None for row in rows]
+    figure = nbpainter.plotting.plot_brushes(samples, names, fits)
+    nbpainter.plotting.save_figure(figure, arguments.out)
+    print(
+        f"{sum(fits)} of {len(rows)} fit. A picture of each: {arguments.out}."
+    )
+    if not nbpainter.engine.brush_file.installed_brushes():
+        print("More: sudo apt-get install mypaint-brushes")
 
 
 def _train(arguments):
