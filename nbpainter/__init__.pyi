@@ -36,6 +36,7 @@ from .data.cache import (
 )
 from .data.drawing import (
     draw_episodes as draw_episodes,
+    inspect_episodes as inspect_episodes,
     sample_episodes as sample_episodes,
 )
 from .data.episodes import (
@@ -45,9 +46,6 @@ from .data.episodes import (
     on_white as on_white,
     tiny_episodes as tiny_episodes,
     to_rgba as to_rgba,
-)
-from .data.inspection import (
-    inspect_episodes as inspect_episodes,
 )
 from .data.kaggle import (
     download_episodes as download_episodes,

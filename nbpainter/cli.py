@@ -431,7 +431,7 @@ def _download(arguments):
 
 
 def _inspect(arguments):
-    inspection = _load("data.inspection")
+    inspection = _load("data.drawing")
     metrics = inspection.inspect_episodes(
         arguments.file, arguments.out, arguments.brush
     )

@@ -9,11 +9,6 @@ import tempfile
 
 from nbpainter.errors import DataError
 
-try:
-    import fcntl
-except ImportError:  # Windows: who starts two at once has to wait.
-    fcntl = None
-
 
 @contextlib.contextmanager
 def written_whole(path):
@@ -59,35 +54,6 @@ def written_whole(path):
 
 def _reason(error):
     return error.strerror or str(error).partition("\n")[0]
-
-
-@contextlib.contextmanager
-def locked(folder):
-    """Let one process at a time work in a folder; the others wait.
-
-    The lock ends with its process, however that ends.
-
-    Args:
-        folder: str or path, must exist.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        DataError: if the folder cannot be written to.
-    """
-    path = pathlib.Path(folder, ".lock")
-    try:
-        file = open(path, "w")  # noqa: SIM115
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be written to ({_reason(error)}). "
-            "Choose another one."
-        ) from error
-    with file:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def make_folder(path):

@@ -3,15 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    [
-        "cache",
-        "drawing",
-        "episode_files",
-        "episodes",
-        "inspection",
-        "kaggle",
-        "pixels",
-        "rows",
-    ],
+    __name__, submodules=["cache", "drawing", "episodes", "kaggle"]
 )

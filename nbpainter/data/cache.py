@@ -1,38 +1,87 @@
 """Many files of episodes as one, read without loading them.
 
 A compressed file cannot be read in any order, so it is unpacked once into a
-cache, as two `.npy` files: actions float32, strokes uint8 RGB on white. Rows
-are read from there when a batch asks for them.
+cache, as two `.npy` files: actions float32, strokes uint8 RGB on white. They
+are mapped into memory, and rows are read when a batch asks for them.
 """
 
-import errno
 import hashlib
-import json
+import logging
 import os
 import pathlib
 import shutil
 import tempfile
-import time
 
+import filelock
 import numpy as np
 
-from nbpainter.actions import ACTION_NAMES, check_actions
+from nbpainter.actions import ACTION_NAMES
 from nbpainter.config import cache_folder
-from nbpainter.data.episode_files import STROKE_SHAPE, naming, open_members
-from nbpainter.data.episodes import Episodes
-from nbpainter.data.pixels import color_errors, lay_on_white
-from nbpainter.data.rows import Rows
+from nbpainter.data.episodes import (
+    STROKE_SHAPE,
+    Episodes,
+    color_errors,
+    one_sentence,
+    open_members,
+    write_rows,
+)
 from nbpainter.errors import DataError
-from nbpainter.files import locked, make_folder, sha256
+from nbpainter.files import make_folder, sha256
 
-_FORMAT = 1
-_SPARE_BYTES = 2**26  # Left on the disk for others.
-_RACY_NS = 2 * 10**9  # A file as young as this may change unseen.
+# Bytes of an unpacked stroke with its action.
+_ROW_BYTES = 4 * len(ACTION_NAMES) + int(np.prod(STROKE_SHAPE))
+
+# Bytes that are left on the disk for others.
+_SPARE_BYTES = 2**26
+
+# Strokes whose colours are compared with their actions'.
 _SAMPLED_ROWS = 256
-_KINDS = {
-    "actions": ("<f4", (len(ACTION_NAMES),)),
-    "strokes": ("|u1", STROKE_SHAPE),
-}
+
+
+class Rows:
+    """Arrays of the same type and row shape, one after another, as one.
+
+    A slice without a step is `Rows` again and reads nothing. Anything else
+    (an index, a list of indices, `np.asarray`) returns a numpy array.
+
+    Args:
+        parts: list of arrays `(n, ...)`, such as `numpy.memmap`s.
+
+    Attributes:
+        shape: tuple of int.
+        dtype: `numpy.dtype`.
+    """
+
+    def __init__(self, parts):
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.shape = (int(self._ends[-1]), *parts[0].shape[1:])
+        self.dtype = parts[0].dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, index):
+        starts = self._ends - [len(part) for part in self._parts]
+        if isinstance(index, slice) and index.step in (None, 1):
+            first, last, _ = index.indices(len(self))
+            return Rows(
+                [
+                    part[max(0, first - start) : max(0, last - start)]
+                    for part, start in zip(self._parts, starts)
+                ]
+            )
+        chosen = np.arange(len(self))[index]
+        rows = np.empty((chosen.size, *self.shape[1:]), self.dtype)
+        numbers = np.searchsorted(self._ends, chosen.ravel(), "right")
+        for number in np.unique(numbers):
+            here = numbers == number
+            places = chosen.ravel()[here] - starts[number]
+            rows[here] = self._parts[number][places]
+        return rows.reshape(*chosen.shape, *self.shape[1:])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(np.concatenate(self._parts), dtype)
 
 
 def open_episodes(paths, cache=None, verbose=0):
@@ -60,8 +109,13 @@ def open_episodes(paths, cache=None, verbose=0):
     if not entries:
         raise DataError("There are no episodes to open: give a file's path.")
     return Episodes(
-        *(Rows([entry / f"{name}.npy" for entry in entries]) for name in _KINDS)
+        Rows([_open(entry, "actions") for entry in entries]),
+        Rows([_open(entry, "strokes") for entry in entries]),
     )
+
+
+def _open(entry, name):
+    return np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
 
 def stored_sha256(path, cache=None):
@@ -77,13 +131,14 @@ def stored_sha256(path, cache=None):
     Raises:
         DataError: as `open_episodes`.
     """
-    return json.loads((unpack(path, cache) / "source.json").read_text())[
-        "sha256"
-    ]
+    return (unpack(path, cache) / "sha256").read_text()
 
 
 def unpack(path, cache=None, verbose=0):
-    """Make sure that a file is unpacked, whole, checked and up to date.
+    """Make sure that a file is unpacked, whole and checked.
+
+    A folder of the cache is named by the file's path, size and time, and gets
+    its name when it is whole.
 
     Args:
         path: str or path of an `.npz` file.
@@ -92,88 +147,62 @@ def unpack(path, cache=None, verbose=0):
 
     Returns:
         A `pathlib.Path`, the folder with `actions.npy`, `strokes.npy` and
-        `source.json`.
+        `sha256`.
 
     Raises:
         DataError: as `open_episodes`.
     """
     path = pathlib.Path(path)
     cache = make_folder(cache or cache_folder())
-    with naming(path):
-        name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-        entry = cache / f"{path.stem[:40]}-{name}"
-        if _is_current(entry, path):
-            return entry
-    with locked(cache):
+    place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    with one_sentence(path):
+        found = path.stat()
+    version = f"{found.st_size}-{found.st_mtime_ns}"
+    entry = cache / f"{path.stem[:40]}-{place}-{version}"
+    if entry.exists():
+        return entry
+    with filelock.FileLock(cache / ".lock"):
         for left in cache.glob(".*.part"):  # What a kill left behind.
             shutil.rmtree(left, ignore_errors=True)
-        if not _is_current(entry, path):
+        if not entry.exists():
             if verbose:
-                print(f"Unpacking {path} into {entry}.")
+                logging.getLogger(__name__).info(
+                    "Unpacking %s into %s.", path, entry
+                )
             _unpack(path, entry)
+            for old in set(cache.glob(f"*-{place}*")) - {entry}:
+                shutil.rmtree(old, ignore_errors=True)
     return entry
 
 
-def _identity(path):
-    found = os.stat(path)
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
-
-
-def _is_current(entry, path):
-    """Whether a folder of the cache holds what a file holds now."""
-    identity = _identity(path)
-    try:
-        source = json.loads((entry / "source.json").read_text())
-        same = source["format"] == _FORMAT and source["identity"] == identity
-        for name, size in source["sizes"].items():
-            same = same and (entry / f"{name}.npy").stat().st_size == size
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-    young = source["checked_ns"] - identity[1] < _RACY_NS
-    return same and not (young and sha256(path) != source["sha256"])
-
-
 def _unpack(path, entry):
-    temporary = pathlib.Path(
-        tempfile.mkdtemp(prefix=".", suffix=".part", dir=entry.parent)
-    )
-    try:
-        checked_ns, identity = time.time_ns(), _identity(path)
-        with naming(path):
-            digest = sha256(path)
-        with open_members(path) as members:
-            _check_room(path, entry.parent, len(members[0]))
-            sizes = {
-                member.name: _copy(path, member, temporary)
-                for member in members
-            }
-            _check_colors(temporary)
-        if _identity(path) != identity:
+    """Unpack a file into a folder, and give it its name when it is whole."""
+    with (
+        open_members(path) as (actions, strokes),
+        tempfile.TemporaryDirectory(".part", ".", entry.parent) as folder,
+    ):
+        temporary = pathlib.Path(folder)
+        _check_room(path, entry.parent, len(actions))
+        try:
+            (temporary / "sha256").write_text(sha256(path))
+            for name, member in ("actions", actions), ("strokes", strokes):
+                with open(temporary / f"{name}.npy", "wb") as file:
+                    write_rows(file, len(member), member.chunks())
+                    file.flush()
+                    os.fsync(file.fileno())
+            _check_colors(path, temporary)
+            os.rename(temporary, entry)
+        except OSError as error:
             raise DataError(
-                f"{path} has changed while it was read. Start again when it "
-                "is finished."
-            )
-        source = {
-            "format": _FORMAT,
-            "path": str(path.resolve()),
-            "identity": identity,
-            "checked_ns": checked_ns,
-            "sha256": digest,
-            "sizes": sizes,
-        }
-        (temporary / "source.json").write_text(json.dumps(source, indent=1))
-        # From here on the folder is whole: its name says so.
-        shutil.rmtree(entry, ignore_errors=True)
-        os.rename(temporary, entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+                f"{path} cannot be unpacked into {entry.parent} "
+                f"({error.strerror}). Make room, or choose another folder "
+                "with NBPAINTER_CACHE."
+            ) from error
 
 
 def _check_room(path, cache, num_rows):
-    needed = _SPARE_BYTES + num_rows * sum(
-        np.dtype(kind).itemsize * int(np.prod(shape))
-        for kind, shape in _KINDS.values()
-    )
+    """Refuse to unpack what would fill the disk."""
+    needed = _SPARE_BYTES + num_rows * _ROW_BYTES
     free = shutil.disk_usage(cache).free
     if free < needed:
         raise DataError(
@@ -183,42 +212,16 @@ def _check_room(path, cache, num_rows):
         )
 
 
-def _copy(path, member, folder):
-    """Write a member as `.npy`, checked, and return the file's bytes."""
-    kind, shape = _KINDS[member.name]
-    header = {"descr": kind, "fortran_order": False}
-    try:
-        with open(folder / f"{member.name}.npy", "wb") as file:
-            np.lib.format.write_array_header_1_0(
-                file, {**header, "shape": (len(member), *shape)}
-            )
-            for chunk in member.chunks():
-                if member.name == "actions":
-                    file.write(check_actions(chunk).astype(kind).data)
-                else:
-                    file.write(lay_on_white(chunk).data)
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell()
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise DataError(
-            f"{path} cannot be unpacked into {folder.parent} "
-            f"({error.strerror}). Make room, or choose another folder with "
-            "NBPAINTER_CACHE."
-        ) from error
-
-
-def _check_colors(folder):
+def _check_colors(path, entry):
     """Refuse actions and strokes that do not belong together."""
-    actions, strokes = (Rows([folder / f"{name}.npy"]) for name in _KINDS)
+    actions, strokes = _open(entry, "actions"), _open(entry, "strokes")
     chosen = np.linspace(0, len(actions) - 1, _SAMPLED_ROWS).astype(int)
     chosen = np.unique(chosen)
     error, darkest = color_errors(actions[chosen], strokes[chosen])
     visible = darkest > 16
     if np.sum(visible & (error > 3)) > max(4, 0.5 * np.sum(visible)):
         raise DataError(
-            "its strokes have other colours than its actions: the columns "
-            "are in another order, or the arrays are of two files."
+            f"{path} cannot be used: its strokes have other colours than its "
+            "actions. The columns are in another order, or the arrays are of "
+            "two files."
         )

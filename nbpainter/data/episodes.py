@@ -1,23 +1,43 @@
 """Episodes: actions with the strokes that the real brush drew for them.
 
 A file `episodes_*.npz` of the MyPaintBrushstrokes dataset holds `actions`
-`(n, 12)` and `strokes` `(n, 64, 64, 3)`, uint8 on white. This module reads
-and checks such files.
+`(n, 12)` and `strokes` `(n, 64, 64, 3)`, uint8 on white. Files are read some
+rows at a time, once their headers have been checked. The zip's checksums say
+whether the rows are right.
 """
 
+import contextlib
 import dataclasses
+import itertools
 import math
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
 
-from nbpainter.actions import COLOR_COLUMNS, check_actions
-from nbpainter.data.episode_files import open_members
-from nbpainter.data.pixels import lay_on_white
-from nbpainter.errors import check_count
+from nbpainter.actions import (
+    ACTION_NAMES,
+    COLOR_COLUMNS,
+    WINDOW_SIZE,
+    check_actions,
+)
+from nbpainter.errors import DataError, check_count
 
 TINY_EPISODES = pathlib.Path(__file__).parent / "tiny_episodes.npz"
+STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
+
+# Shapes of a row that the arrays of a file may have, and their types.
+_ARRAYS = {
+    "actions": ([(len(ACTION_NAMES),)], ["f2", "f4", "f8"]),
+    "strokes": ([STROKE_SHAPE, (WINDOW_SIZE, WINDOW_SIZE, 4)], ["u1"]),
+}
+
+# Rows that are read at once: 6 MB of strokes.
+_CHUNK_ROWS = 512
+
+# Deflate cannot pack 1,033 bytes into one.
+_MAX_RATIO = 1_100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +129,11 @@ def to_rgba(actions, strokes):
     color = actions[:, COLOR_COLUMNS]
     ink = 1 - color  # (n, 3)
     power = np.sum(ink**2, axis=-1, keepdims=True)
-    share = np.where(power > 1e-3, ink / np.maximum(power, 1e-3), 0)
-    share = share.astype("float32")
+    weights = np.where(power > 1e-3, ink / np.maximum(power, 1e-3), 0)
+    weights = weights.astype("float32")
     pixels = strokes.reshape(num_strokes, -1, 3).astype("float32")
-    light = np.matmul(pixels, share[:, :, None] / 255)  # (n, pixels, 1)
-    opacity = np.sum(share, axis=-1)[:, None] - light[..., 0]
+    light = np.matmul(pixels, weights[:, :, None] / 255)  # (n, pixels, 1)
+    opacity = np.sum(weights, axis=-1)[:, None] - light[..., 0]
     rgba = np.empty((num_strokes, height, width, 4), "float32")
     rgba[..., :3] = color[:, None, None]
     rgba[..., 3] = np.clip(opacity, 0, 1).reshape(rgba.shape[:3])
@@ -138,6 +158,200 @@ def on_white(strokes):
     return 1 - strokes[..., 3:] * (1 - strokes[..., :3])
 
 
+def lay_on_white(strokes):
+    """Return uint8 strokes as RGB on white, whether they are RGB or RGBA.
+
+    Args:
+        strokes: uint8 array `(n, height, width, 3 or 4)`.
+
+    Returns:
+        A uint8 array `(n, height, width, 3)`.
+
+    Example:
+
+    >>> red = np.array([200, 0, 0, 51], "uint8").reshape(1, 1, 1, 4)
+    >>> lay_on_white(red)[0, 0, 0].tolist()
+    [244, 204, 204]
+    """
+    if strokes.shape[-1] == 3:
+        return strokes
+    opacity = strokes[..., 3:].astype("uint16")
+    pictures = strokes[..., :3] * opacity + 255 * (255 - opacity)
+    return ((pictures + 127) // 255).astype("uint8")
+
+
+def color_errors(actions, strokes):
+    """Say how far strokes are from having one colour, their action's.
+
+    Looks at every fourth pixel of every fourth row.
+
+    Args:
+        actions: float array `(n, 12)`.
+        strokes: uint8 array `(n, height, width, 3)`, RGB on white.
+
+    Returns:
+        Two float arrays `(n,)`: the largest error of a pixel, 0 to 255, that
+        is left by the best opacity; and the darkest pixel's distance from
+        white. Rounding alone leaves 1 or 2.
+    """
+    ink = 1 - np.nan_to_num(actions[:, COLOR_COLUMNS], posinf=1, neginf=0)
+    ink = np.clip(ink, 0, 1).astype("float32")  # (n, 3)
+    darkness = 255 - strokes[:, ::4, ::4].astype("float32")
+    darkness = darkness.reshape(len(strokes), -1, 3)
+    power = np.maximum(np.sum(ink**2, axis=-1), 1e-3)
+    opacity = np.einsum("npc,nc->np", darkness, ink) / power[:, None]
+    opacity = np.clip(opacity, 0, 255)
+    error = np.abs(darkness - opacity[..., None] * ink[:, None])
+    return error.max(axis=(1, 2)), darkness.max(axis=(1, 2))
+
+
+@contextlib.contextmanager
+def one_sentence(path):
+    """Turn whatever a damaged file raises into a sentence that names it.
+
+    Args:
+        path: str or path of the file that the block reads.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DataError: for any error of the block.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(
+            f"There is no file {path}. Draw one with `nbpainter draw`."
+        ) from error
+    except Exception as error:  # Damaged headers raise almost anything.
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DataError(
+            f"{path} is damaged or no file of episodes ({reason}). Download "
+            "it again, or draw a new one with `nbpainter draw`."
+        ) from error
+
+
+class Member:
+    """An array in a file of episodes, read some rows at a time.
+
+    Its header is checked at once, its rows when they are read.
+
+    Args:
+        path: str or path of the file.
+        archive: `zipfile.ZipFile` of it.
+        name: str, `"actions"` or `"strokes"`.
+        convert: function that is called with the rows as they are stored.
+    """
+
+    def __init__(self, path, archive, name, convert):
+        self._path, self._archive, self._convert = path, archive, convert
+        self._info = archive.getinfo(f"{name}.npy")
+        with archive.open(self._info) as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError(f"{name} in an unknown format")
+            header = np.lib.format.read_array_header_1_0(file)
+            self._start = file.tell()
+        (self._length, *row), by_columns, self._dtype = header
+        self._row, size = tuple(row), self._info.file_size
+        shapes, types = _ARRAYS[name]
+        right = self._row in shapes and self._dtype.str[1:] in types
+        if by_columns or not right:
+            raise ValueError(
+                f"{name} of type {self._dtype} and shape {header[0]}, not of "
+                f"{types[-1]} and (n, {str(shapes[0])[1:]} by rows"
+            )
+        self._row_bytes = math.prod(row) * self._dtype.itemsize
+        expected = self._start + self._length * self._row_bytes
+        most = _MAX_RATIO * (self._info.compress_size + 1)
+        if self._length < 1 or size != expected or size > most:
+            raise ValueError(f"{self._length} {name} in {size} bytes")
+
+    def __len__(self):
+        return self._length
+
+    def chunks(self, num_rows=None):
+        """Yield the first rows in order, some at a time.
+
+        Args:
+            num_rows: int, how many in all. Default: all that there are.
+
+        Yields:
+            Arrays `(n, ...)`.
+
+        Raises:
+            DataError: if the file is damaged. The member's checksum is
+                compared at its end, so no row is sure before the last.
+        """
+        num_rows = min(len(self), num_rows or len(self))
+        with one_sentence(self._path), self._archive.open(self._info) as file:
+            file.read(self._start)
+            for first in range(0, num_rows, _CHUNK_ROWS):
+                count = min(_CHUNK_ROWS, num_rows - first)
+                content = file.read(count * self._row_bytes)
+                rows = np.frombuffer(content, self._dtype)
+                yield self._convert(rows.reshape(count, *self._row))
+            while file.read(1 << 20):
+                pass
+
+    def read(self, num_rows=None):
+        """Return the first rows as one array, see `chunks`."""
+        num_rows = min(len(self), num_rows or len(self))
+        chunks = self.chunks(num_rows)
+        first = next(chunks)
+        rows = np.empty((num_rows, *first.shape[1:]), first.dtype)
+        place = 0
+        for chunk in itertools.chain([first], chunks):
+            rows[place : place + len(chunk)] = chunk
+            place += len(chunk)
+        return rows
+
+
+@contextlib.contextmanager
+def open_members(path, convert_actions=check_actions):
+    """Open a file of episodes and check what its headers say.
+
+    Args:
+        path: str or path of an `.npz` file.
+        convert_actions: function that is called with the actions as they are
+            stored.
+
+    Yields:
+        Two `Member`s of one length: actions, and strokes on white.
+
+    Raises:
+        DataError: if the file is missing, damaged or something else.
+    """
+    with one_sentence(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        with one_sentence(path):
+            actions = Member(path, archive, "actions", convert_actions)
+            strokes = Member(path, archive, "strokes", lay_on_white)
+            if len(actions) != len(strokes):
+                raise ValueError(
+                    f"{len(actions)} actions for {len(strokes)} strokes"
+                )
+        yield actions, strokes
+
+
+def write_rows(file, num_rows, chunks):
+    """Write an array that comes some rows at a time, as `.npy`.
+
+    Args:
+        file: binary file, open for writing.
+        num_rows: int, rows of the whole array.
+        chunks: iterable of arrays `(n, ...)`, at least one.
+    """
+    chunks = iter(chunks)
+    first = next(chunks)
+    header = np.lib.format.header_data_from_array_1_0(first)
+    header["shape"] = (num_rows, *first.shape[1:])
+    np.lib.format.write_array_header_1_0(file, header)
+    for chunk in itertools.chain([first], chunks):
+        file.write(chunk.data)
+
+
 def load_episodes(path, max_strokes=None):
     """Read a file of episodes and check it.
 
@@ -159,14 +373,17 @@ def load_episodes(path, max_strokes=None):
     >>> load_episodes(TINY_EPISODES, max_strokes=10).strokes.shape
     (10, 64, 64, 3)
     """
-    path = pathlib.Path(path)
     if max_strokes is not None:
         check_count("max_strokes", max_strokes, 1, 2**63)
-    with open_members(path) as (actions, strokes):
-        return Episodes(
-            check_actions(actions.read(max_strokes)),
-            lay_on_white(strokes.read(max_strokes)),
-        )
+    try:
+        with open_members(path) as (actions, strokes):
+            return Episodes(
+                actions.read(max_strokes), strokes.read(max_strokes)
+            )
+    except MemoryError as error:
+        raise DataError(
+            f"{path} does not fit into memory. Pass `max_strokes`."
+        ) from error
 
 
 def tiny_episodes():

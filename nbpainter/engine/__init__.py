@@ -4,5 +4,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    ["brush", "brush_file", "brush_sheet", "libmypaint", "suitability"],
+    submodules=["brush", "brush_file", "libmypaint", "suitability"],
 )

@@ -1,15 +1,15 @@
 """The real brush: draw actions with MyPaint's engine.
 
-The brush is a small JSON file of ours. One `Brush` draws one list of strokes;
-its random numbers run on from stroke to stroke, so the same list, brush and
-seed give the same pixels.
+The brush is a small JSON file. One `Brush` draws one list of strokes; its
+random numbers run on from stroke to stroke, so the same list, brush and seed
+give the same pixels.
 """
 
 import colorsys
-import functools
 import json
 import math
 import os
+import signal
 import sys
 
 import numpy as np
@@ -18,11 +18,13 @@ from nbpainter.actions import (
     ACTION_INDEX,
     COLOR_COLUMNS,
     PRESSURE_COLUMNS,
+    STROKE_SECONDS,
     WINDOW_SIZE,
     X_COLUMNS,
     Y_COLUMNS,
     brush_radius,
     check_actions,
+    columns,
     curve_weights,
     pressure_weights,
     random_actions,
@@ -34,34 +36,38 @@ from nbpainter.errors import EngineError, check_count, check_size
 CHUNK_STROKES = 2_500
 """Strokes of a file of episodes that one brush draws in one go."""
 
-_EVENT_SECONDS = 0.1
 _NUM_EVENTS = 100
+_EVENT_SECONDS = STROKE_SECONDS / _NUM_EVENTS
+
+# Not `sampling_matrix`: its sum of twelve products rounds differently, which
+# moves some of the engine's float32 points, and drawn strokes must not change.
+_CURVE = curve_weights(np.arange(_NUM_EVENTS + 1) / _NUM_EVENTS)
+_PRESSURE = pressure_weights(np.arange(_NUM_EVENTS + 1) / _NUM_EVENTS)
+
+# Strokes that a brush draws to use up random numbers.
 _WARM_UP_STROKES = 8
-_USUAL_WIDTH = 0.85  # Radii from the path to the dry brush's paint, on average.
 
-# One stroke's events: a first point a little way along, then 100 points.
-_TIMES = np.arange(_NUM_EVENTS + 1) / _NUM_EVENTS
-_CURVE = curve_weights(_TIMES)
-_PRESSURE = pressure_weights(_TIMES)
+# Mean distance of the dry brush's paint from the path, in radii.
+_USUAL_WIDTH = 0.85
 
 
-class Brush:
-    """A MyPaint brush whose random numbers run on from stroke to stroke.
+class _Pen:
+    """A MyPaint brush whose radius factor is known.
 
     Args:
-        brush: str, path or dict, see `load_brush`. Default `"dry_brush"`.
-        seed: int >= 0 or sequence of such ints, which random numbers the
-            brush starts with.
+        settings: dict, see `load_brush`.
+        radius_factor: float, radius of the brush over that of the action.
+        seed: as of `Brush`.
     """
 
-    def __init__(self, brush="dry_brush", seed=0):
+    def __init__(self, settings, radius_factor, seed):
         self._handle = None
         self._library = load_library()
-        settings = load_brush(brush)
-        self.radius_factor = settings.get("radius_factor")
-        if self.radius_factor is None:
-            self.radius_factor = measure_radius_factor(json.dumps(settings))
-        settings = self._known_settings(settings)
+        self.radius_factor = radius_factor
+        settings = {
+            **settings,
+            "settings": self._known_settings(settings["settings"]),
+        }
         self._handle = self._library.mypaint_brush_new()
         self._library.mypaint_brush_from_defaults(self._handle)
         if not self._library.mypaint_brush_from_string(
@@ -70,24 +76,59 @@ class Brush:
             raise EngineError(
                 "libmypaint refuses the brush: choose a .myb file of version 3."
             )
-        self._settings = {
-            name: self._library.mypaint_brush_setting_from_cname(name.encode())
-            for name in (
-                *("radius_logarithmic", "color_h", "color_s", "color_v"),
-                *("speed1_gamma", "speed2_gamma"),
-            )
-        }
-        self._gammas = {
-            name: self._library.mypaint_brush_get_base_value(
-                self._handle, self._settings[f"{name}_gamma"]
-            )
-            for name in ("speed1", "speed2")
-        }
-        self._speed_points = list(self._find_speed_points(settings))
         self._radius_log = None
+        self._gammas = {
+            source: self._library.mypaint_brush_get_base_value(
+                self._handle, self._setting(f"{source}_gamma")
+            )
+            for source in ("speed1", "speed2")
+        }
+        self._speed_points = self._find_speed_points(settings["settings"])
+        self._warm_up(seed)
+
+    def __del__(self):
+        if self._handle:
+            self._library.mypaint_brush_unref(self._handle)
+
+    def _setting(self, name):
+        """Number of a setting; negative if this library has none."""
+        return self._library.mypaint_brush_setting_from_cname(name.encode())
+
+    def _input(self, name):
+        """Number of an input of a setting's curve; negative for none."""
+        return self._library.mypaint_brush_input_from_cname(name.encode())
+
+    def _known_settings(self, settings):
+        """Leave out what this version of the library would complain of."""
+        return {
+            name: {
+                **value,
+                "inputs": {
+                    source: points
+                    for source, points in value["inputs"].items()
+                    if self._input(source) >= 0
+                },
+            }
+            for name, value in settings.items()
+            if self._setting(name) >= 0
+        }
+
+    def _find_speed_points(self, settings):
+        """Points of all curves over the pen's speed, see `_set_radius`."""
+        return [
+            (self._setting(name), source, index, x, y)
+            for name, value in settings.items()
+            for source in self._gammas
+            for index, (x, y) in enumerate(value["inputs"].get(source, []))
+        ]
+
+    def _warm_up(self, seed):
+        """Bring the brush to rest at the origin, with random numbers of a seed.
+
+        Every new brush has the same random numbers, and the library has no
+        call to choose others: throw-away strokes use up some of them.
+        """
         self._stroke_to(None, 0.0, 0.0, 0.0, 1.0)  # It only resets the brush.
-        # Every new brush has the same random numbers, and the library has no
-        # call to choose others: throw-away strokes use up some of them.
         scratch = Surface(WINDOW_SIZE, WINDOW_SIZE)
         for action in random_actions(_WARM_UP_STROKES, seed):
             self.draw(scratch, action)
@@ -95,46 +136,9 @@ class Brush:
         for _ in range(2):
             self._stroke_to(scratch, 0.0, 0.0, 0.0, 100.0)
 
-    def __del__(self):
-        if self._handle:
-            self._library.mypaint_brush_unref(self._handle)
-
-    def _known_settings(self, settings):
-        """Leave out what this version of the library would complain of."""
-        setting_of = self._library.mypaint_brush_setting_from_cname
-        input_of = self._library.mypaint_brush_input_from_cname
-        known = {
-            name: {
-                **value,
-                "inputs": {
-                    source: points
-                    for source, points in value["inputs"].items()
-                    if input_of(source.encode()) >= 0
-                },
-            }
-            for name, value in settings["settings"].items()
-            if setting_of(name.encode()) >= 0
-        }
-        return {**settings, "settings": known}
-
-    def _find_speed_points(self, settings):
-        for setting, value in settings["settings"].items():
-            for name in self._gammas:
-                points = value.get("inputs", {}).get(name, [])
-                for index, (x, y) in enumerate(points):
-                    yield (
-                        self._library.mypaint_brush_setting_from_cname(
-                            setting.encode()
-                        ),
-                        self._library.mypaint_brush_input_from_cname(
-                            name.encode()
-                        ),
-                        *(index, x, y, self._gammas[name]),
-                    )
-
     def _set(self, name, value):
         self._library.mypaint_brush_set_base_value(
-            self._handle, self._settings[name], value
+            self._handle, self._setting(name), value
         )
 
     def _set_radius(self, radius_log):
@@ -149,21 +153,21 @@ class Brush:
             return
         self._radius_log = radius_log
         self._set("radius_logarithmic", radius_log)
-        for name, gamma in self._gammas.items():
-            self._set(f"{name}_gamma", gamma + radius_log)
-        for setting, source, index, x, y, gamma in self._speed_points:
+        for source, gamma in self._gammas.items():
+            self._set(f"{source}_gamma", gamma + radius_log)
+        for setting, source, index, x, y in self._speed_points:
+            gamma = self._gammas[source]
             slope, offset = _speed_mapping(gamma)
             new_slope, new_offset = _speed_mapping(gamma + radius_log)
             x = ((x - offset) / slope + radius_log) * new_slope + new_offset
             self._library.mypaint_brush_set_mapping_point(
-                self._handle, setting, source, index, x, y
+                self._handle, setting, self._input(source), index, x, y
             )
 
     def _stroke_to(self, surface, x, y, pressure, seconds):
+        canvas = surface.handle if surface else None
         self._library.mypaint_brush_stroke_to(
-            self._handle,
-            surface.handle if surface else None,
-            *(x, y, pressure, 0.0, 0.0, seconds),
+            self._handle, canvas, x, y, pressure, 0.0, 0.0, seconds
         )
 
     def draw(
@@ -179,36 +183,57 @@ class Brush:
             travel_seconds: float, how long the pen takes from the last
                 stroke's end to this one's start. 0.1, the dataset's, lets
                 the brush's smoothing reach into the stroke by 0.7 % of the
-                way; 1.0 makes the stroke independent of the one before.
+                distance; 1.0 makes the stroke independent of the one before.
         """
         action = np.asarray(action, "float64")
-        x = _CURVE @ action[X_COLUMNS] * side
-        y = _CURVE @ action[Y_COLUMNS] * side
-        pressure = _PRESSURE @ action[PRESSURE_COLUMNS]
         radius = float(brush_radius(action[ACTION_INDEX["size"]])) * side
         self._set_radius(math.log(radius * self.radius_factor))
         hsv = colorsys.rgb_to_hsv(*action[COLOR_COLUMNS])
         for name, value in zip(("color_h", "color_s", "color_v"), hsv):
             self._set(name, value)
-        # A quarter of a pixel (of 64) along the first chord.
+        x = _CURVE @ action[X_COLUMNS] * side  # (101,)
+        y = _CURVE @ action[Y_COLUMNS] * side
+        pressure = _PRESSURE @ action[PRESSURE_COLUMNS]
+        # The first event: a quarter of a pixel (of 64) along the first chord.
         chord = math.hypot(x[1] - x[0], y[1] - y[0])
-        part = min(1.0, 0.25 / 64 * side / chord) if chord else 0.0
-        points = zip(x[1:].tolist(), y[1:].tolist(), pressure[1:].tolist())
-        first = (x[0] + part * (x[1] - x[0]), y[0] + part * (y[1] - y[0]))
+        part = min(1.0, 0.25 / WINDOW_SIZE * side / chord) if chord else 0.0
+        first_x = x[0] + part * (x[1] - x[0])
+        first_y = y[0] + part * (y[1] - y[0])
         self._library.mypaint_surface_begin_atomic(surface.handle)
         self._stroke_to(surface, x[0], y[0], 0.0, travel_seconds)
-        self._stroke_to(surface, *first, pressure[0], _EVENT_SECONDS)
+        self._stroke_to(surface, first_x, first_y, pressure[0], _EVENT_SECONDS)
         # The loop that all drawing time is spent in: no look-ups.
         stroke_to = self._library.mypaint_brush_stroke_to
         brush, canvas = self._handle, surface.handle
+        points = zip(x[1:].tolist(), y[1:].tolist(), pressure[1:].tolist())
         for px, py, p in points:
             stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
         self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
         self._library.mypaint_surface_end_atomic(surface.handle, None)
 
 
-@functools.lru_cache(maxsize=256)
-def measure_radius_factor(text):
+class Brush(_Pen):
+    """A MyPaint brush whose random numbers run on from stroke to stroke.
+
+    Args:
+        brush: str, path or dict, see `load_brush`. Default `"dry_brush"`.
+        seed: int >= 0 or sequence of such ints, which random numbers the
+            brush starts with.
+
+    Attributes:
+        radius_factor: float, radius of the brush over that of the action:
+            the brush's own, or measured.
+    """
+
+    def __init__(self, brush="dry_brush", seed=0):
+        settings = load_brush(brush)
+        radius_factor = settings.get("radius_factor")
+        if radius_factor is None:
+            radius_factor = measure_radius_factor(settings)
+        super().__init__(settings, radius_factor, seed)
+
+
+def measure_radius_factor(settings):
     """Measure how much smaller a brush's radius must be than the action's.
 
     A brush may be much wider than its radius: dabs are moved aside, or grow
@@ -217,14 +242,14 @@ def measure_radius_factor(text):
     by `_USUAL_WIDTH` radii.
 
     Args:
-        text: str, a brush file's JSON.
+        settings: dict, see `load_brush`.
 
     Returns:
         A float, rounded to three figures; 1 for a brush that draws nothing.
     """
-    settings, factor = json.loads(text), 1.0
+    factor = 1.0
     for _ in range(2):  # Pixels matter to a thin brush: look again.
-        pen = Brush({**settings, "radius_factor": factor})
+        pen = _Pen(settings, factor, seed=0)
         widths = [
             _measure_width(pen, angle, pressure)
             for angle in np.arange(4) * np.pi / 4
@@ -241,10 +266,10 @@ def measure_radius_factor(text):
 def _measure_width(pen, angle, pressure):
     """Mean distance of paint from a straight path, in radii; 0 for none."""
     size, side = 0.5, 256
-    reach = 0.25 * np.array([np.cos(angle), np.sin(angle)])
-    action = np.full(12, 0.5)
-    action[[ACTION_INDEX["start_x"], ACTION_INDEX["start_y"]]] -= reach
-    action[[ACTION_INDEX["end_x"], ACTION_INDEX["end_y"]]] += reach
+    half = 0.25 * np.array([np.cos(angle), np.sin(angle)])
+    action = np.full(len(ACTION_INDEX), 0.5)
+    action[columns("start_x", "start_y")] -= half
+    action[columns("end_x", "end_y")] += half
     action[ACTION_INDEX["size"]] = size
     action[PRESSURE_COLUMNS] = pressure
     surface = Surface(side, side)
@@ -255,8 +280,8 @@ def _measure_width(pen, angle, pressure):
     opacity = np.where(np.abs(along) < 0.15, opacity, 0)
     if opacity.sum() < 1:
         return 0.0
-    away = np.abs(y * np.cos(angle) - x * np.sin(angle))
-    mean = float((away * opacity).sum() / opacity.sum())
+    distance = np.abs(y * np.cos(angle) - x * np.sin(angle))
+    mean = float((distance * opacity).sum() / opacity.sum())
     return mean / float(brush_radius(size))
 
 
@@ -291,18 +316,30 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     seed = check_count("seed", seed, 0, 2**63)
     strokes = np.empty((len(actions), size, size, 4), "float32")
     strokes[..., :3] = actions[:, None, None, COLOR_COLUMNS]
-    pen = Brush(brush, seed)
-    for stroke, pixels in zip(strokes, _draw_each(actions, pen, size)):
+    drawn = _draw_each(actions, Brush(brush, seed), size)
+    for stroke, pixels in zip(strokes, drawn):
         stroke[..., 3] = pixels[..., 3]
     return strokes
 
 
 def _draw_each(actions, pen, size):
+    """Yield each stroke alone, premultiplied RGBA `(size, size, 4)`."""
     surface = Surface(size, size)
     for action in actions:
         surface.clear()
         pen.draw(surface, action, size)
         yield surface.pixels()
+
+
+def start_worker():
+    """Make a process ready to draw for another one.
+
+    It ends with that one, not by a Ctrl-C of its own, and libmypaint's
+    remarks do not get into its output.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def draw_chunk(num_strokes, brush, seed, chunk):
@@ -331,25 +368,3 @@ def draw_chunk(num_strokes, brush, seed, chunk):
     for stroke, pixels in zip(strokes, _draw_each(actions, pen, WINDOW_SIZE)):
         stroke[...] = (pixels[..., :3] + 1 - pixels[..., 3:]) * 255 + 0.5
     return strokes
-
-
-def main(arguments):
-    """Draw one chunk with the brush file on standard input.
-
-    Its pixels are written to standard output.
-    """
-    num_strokes, seed, chunk = arguments
-    brush = json.load(sys.stdin)
-    # libmypaint prints warnings there, and they are no pixels.
-    pixels = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    try:
-        strokes = draw_chunk(int(num_strokes), brush, int(seed), int(chunk))
-    except EngineError as error:
-        sys.exit(str(error))
-    with pixels:
-        pixels.write(strokes.data)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

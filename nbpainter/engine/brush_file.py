@@ -1,4 +1,4 @@
-"""Brush files: found by name or path, believed in nothing.
+"""Brush files: found by name or path, and checked.
 
 MyPaint's collection of brushes (Debian's `mypaint-brushes`, CC0) lies in
 groups, such as `classic/charcoal`. The brushes that have a preset are kept in
@@ -81,11 +81,7 @@ def find_brush(brush):
             return path
         raise EngineError(f"There is no brush file {name}. Check the path.")
     installed = installed_brushes()
-    fitting = [
-        key
-        for key in installed
-        if name == key or ("/" not in name and name == key.rsplit("/")[-1])
-    ]
+    fitting = [key for key in installed if name in (key, key.split("/")[-1])]
     if len(fitting) == 1:
         return installed[fitting[0]]
     if fitting:
@@ -94,10 +90,10 @@ def find_brush(brush):
             f"{', '.join(fitting)}."
         )
     names = ", ".join(path.stem for path in shipped_brushes())
-    wayout = "See `nbpainter brushes`." if installed else _INSTALL
+    advice = "See `nbpainter brushes`." if installed else _INSTALL
     raise EngineError(
         f"There is no brush {name!r} among those of nbpainter ({names}), nor "
-        f"is it installed. {wayout}"
+        f"is it installed. {advice}"
     )
 
 

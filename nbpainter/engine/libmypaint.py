@@ -13,7 +13,10 @@ import numpy as np
 
 from nbpainter.errors import EngineError
 
-_OPAQUE = 1 << 15  # libmypaint's fixed-point 1.0.
+# libmypaint's fixed-point 1.0.
+_OPAQUE = 1 << 15
+
+# Side of a tile in pixels.
 _TILE = 64
 
 _INSTALL = {
@@ -37,37 +40,36 @@ class _TileRequest(ctypes.Structure):
     ]
 
 
-def _prototypes():
-    pointer, integer = ctypes.c_void_p, ctypes.c_int
-    real, text = ctypes.c_float, ctypes.c_char_p
-    request = ctypes.POINTER(_TileRequest)
-    return {
-        "mypaint_fixed_tiled_surface_new": (pointer, integer, integer),
-        "mypaint_surface_unref": (None, pointer),
-        "mypaint_surface_begin_atomic": (None, pointer),
-        "mypaint_surface_end_atomic": (None, pointer, pointer),
-        "mypaint_tile_request_init": (None, request, *[integer] * 4),
-        "mypaint_tiled_surface_tile_request_start": (None, pointer, request),
-        "mypaint_tiled_surface_tile_request_end": (None, pointer, request),
-        "mypaint_brush_new": (pointer,),
-        "mypaint_brush_unref": (None, pointer),
-        "mypaint_brush_from_defaults": (None, pointer),
-        "mypaint_brush_from_string": (integer, pointer, text),
-        "mypaint_brush_setting_from_cname": (integer, text),
-        "mypaint_brush_input_from_cname": (integer, text),
-        "mypaint_brush_set_base_value": (None, pointer, integer, real),
-        "mypaint_brush_get_base_value": (real, pointer, integer),
-        "mypaint_brush_set_mapping_point": (
-            *(None, pointer),
-            *[integer] * 3,
-            *[real] * 2,
-        ),
-        "mypaint_brush_stroke_to": (
-            *(integer, pointer, pointer),
-            *[real] * 5,
-            ctypes.c_double,
-        ),
-    }
+_TYPES = {
+    "-": None,
+    "i": ctypes.c_int,
+    "f": ctypes.c_float,
+    "d": ctypes.c_double,
+    "s": ctypes.c_char_p,
+    "p": ctypes.c_void_p,
+    "r": ctypes.POINTER(_TileRequest),
+}
+
+# Each function's result and arguments.
+_PROTOTYPES = {
+    "mypaint_fixed_tiled_surface_new": "pii",
+    "mypaint_surface_unref": "-p",
+    "mypaint_surface_begin_atomic": "-p",
+    "mypaint_surface_end_atomic": "-pp",
+    "mypaint_tile_request_init": "-riiii",
+    "mypaint_tiled_surface_tile_request_start": "-pr",
+    "mypaint_tiled_surface_tile_request_end": "-pr",
+    "mypaint_brush_new": "p",
+    "mypaint_brush_unref": "-p",
+    "mypaint_brush_from_defaults": "-p",
+    "mypaint_brush_from_string": "ips",
+    "mypaint_brush_setting_from_cname": "is",
+    "mypaint_brush_input_from_cname": "is",
+    "mypaint_brush_set_base_value": "-pif",
+    "mypaint_brush_get_base_value": "fpi",
+    "mypaint_brush_set_mapping_point": "-piiiff",
+    "mypaint_brush_stroke_to": "ippfffffd",
+}
 
 
 @functools.cache
@@ -91,9 +93,9 @@ def load_library():
         )
     try:
         library = ctypes.CDLL(path)
-        for name, (result, *arguments) in _prototypes().items():
+        for name, types in _PROTOTYPES.items():
             function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
+            function.restype, *function.argtypes = [_TYPES[t] for t in types]
     except (OSError, AttributeError) as error:
         raise EngineError(
             f"The MyPaint engine {path} cannot be used ({error}). nbpainter "

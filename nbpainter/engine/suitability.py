@@ -18,8 +18,8 @@ from nbpainter.actions import (
     X_COLUMNS,
     Y_COLUMNS,
     brush_radius,
-    curve_weights,
     random_actions,
+    sampling_matrix,
 )
 from nbpainter.engine.brush import Brush, draw_strokes
 from nbpainter.engine.brush_file import (
@@ -32,9 +32,16 @@ from nbpainter.errors import EngineError
 
 _NUM_STROKES = 32
 _SEED = 17
-_REACH = 6.0  # Radii from the curve, beyond which there should be no paint.
-_BESIDE = 0.3  # Radii; the mean of paint that is moved at random is on it.
-_CURVE = curve_weights(np.linspace(0, 1, 65)).T
+_SAMPLES = sampling_matrix(np.linspace(0, 1, 65))
+
+# Radii from the curve, beyond which there should be no paint.
+_REACH = 6.0
+
+# Radii from the curve to the middle of the paint, at most.
+_BESIDE = 0.3
+
+# Side of a sample picture in pixels.
+_SAMPLE_SIDE = 128
 
 
 def choose_brush(brush):
@@ -52,9 +59,9 @@ def choose_brush(brush):
     """
     settings = load_brush(brush)
     if settings.get("radius_factor") is not None:
-        return settings  # It has been judged.
+        return settings  # It has been tried.
     name = brush if isinstance(brush, str) else "of this file"
-    problem, settings = _judge(json.dumps(settings))
+    problem, settings = _try(json.dumps(settings))
     if problem:
         raise EngineError(
             f"The brush {name} does not fit strokes of one colour: {problem}."
@@ -63,10 +70,10 @@ def choose_brush(brush):
 
 
 @functools.lru_cache(maxsize=16)
-def _judge(text):
+def _try(text):
+    """The problem of a brush, or `None`, and its settings with its width."""
     settings = json.loads(text)
-    factor = Brush(settings).radius_factor
-    settings["radius_factor"] = factor
+    settings["radius_factor"] = Brush(settings).radius_factor
     return find_problem(settings), settings
 
 
@@ -110,10 +117,8 @@ def find_problem(settings):
     floor = np.mean((draws[0] - draws[2]) ** 2) / 2 / np.mean(draws[0] ** 2)
     if floor > 0.35:
         return "its strokes are more chance than anything else"
-    if (
-        _paint_outside(actions, draws[0]) > 0.1
-        or _paint_beside(settings) > _BESIDE
-    ):
+    far = _paint_outside(actions, draws[0]) > 0.1
+    if far or _paint_beside(settings) > _BESIDE:
         return "its paint lies beside the pen's path"
     small, large = (_covered(settings, size) for size in (0.2, 0.8))
     if large < 1.5 * small:
@@ -158,18 +163,16 @@ def _draw_over(settings, actions, ground):
 def _distances(action):
     """Of each pixel from the curve in radii, `(64, 64)`; a pixel less."""
     pixels = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE
-    x, y = (action[part] @ _CURVE for part in (X_COLUMNS, Y_COLUMNS))
-    away = np.hypot(pixels[None, :, None] - x, pixels[:, None, None] - y).min(
-        axis=-1
-    )
+    x, y, _ = np.tensordot(action, _SAMPLES, axes=1)
+    apart = np.hypot(pixels[None, :, None] - x, pixels[:, None, None] - y)
     radius = brush_radius(action[ACTION_INDEX["size"]])
-    return (away - 1 / WINDOW_SIZE) / radius
+    return (apart.min(axis=-1) - 1 / WINDOW_SIZE) / radius
 
 
 def _paint_outside(actions, opacity):
-    """Share of the paint that lies far from its curve."""
-    away = np.stack([_distances(action) for action in actions])
-    return opacity[away > _REACH].sum() / opacity.sum()
+    """Part of the paint that lies far from its curve, 0 to 1."""
+    distances = np.stack([_distances(action) for action in actions])
+    return opacity[distances > _REACH].sum() / opacity.sum()
 
 
 def _paint_beside(settings):
@@ -182,8 +185,8 @@ def _paint_beside(settings):
     angles = np.repeat(np.arange(8) * np.pi / 4, repeats)
     ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
-    for index, columns in enumerate((X_COLUMNS, Y_COLUMNS)):
-        actions[:, columns] += 0.2 * ahead[:, index, None] * [-1, 0, 1]
+    actions[:, X_COLUMNS] += 0.2 * ahead[:, :1] * [-1, 0, 1]
+    actions[:, Y_COLUMNS] += 0.2 * ahead[:, 1:] * [-1, 0, 1]
     actions[:, ACTION_INDEX["size"]] = size
     opacity = draw_strokes(actions, brush=settings)[..., 3]
     middle = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE - 0.5
@@ -221,7 +224,7 @@ def _covered(settings, size):
 
 
 def list_brushes(word=""):
-    """Judge every brush that is found, about one a second.
+    """Try every brush that is found, about one a second.
 
     Args:
         word: str, to take only brushes with this in their name.
@@ -234,10 +237,39 @@ def list_brushes(word=""):
     for name, path in (places | installed_brushes()).items():
         if word not in name:
             continue
-        row = {"name": name, "brush": path, "settings": None}
         try:
-            problem, row["settings"] = _judge(json.dumps(load_brush(path)))
-            row["problem"] = problem
+            problem, settings = _try(json.dumps(load_brush(path)))
         except EngineError as error:
-            row["problem"] = str(error)
-        yield row
+            problem, settings = str(error), None
+        yield {
+            "name": name,
+            "brush": path,
+            "problem": problem,
+            "settings": settings,
+        }
+
+
+def draw_sample(settings):
+    """Draw three strokes that show what a brush is like.
+
+    Args:
+        settings: dict, see `nbpainter.engine.brush_file.load_brush`.
+
+    Returns:
+        A float32 array `(128, 128, 3)`, RGB on white.
+    """
+    surface = Surface(_SAMPLE_SIDE, _SAMPLE_SIDE)
+    pen = Brush(settings)
+    for height, size, pressures in (
+        (0.2, 0.35, (0.2, 1.0)),
+        (0.5, 0.7, (1.0, 0.4)),
+        (0.8, 0.1, (0.7, 0.7)),
+    ):
+        action = np.full(len(ACTION_INDEX), 0.1)
+        action[ACTION_INDEX["size"]] = size
+        action[PRESSURE_COLUMNS] = pressures
+        action[X_COLUMNS] = 0.15, 0.5, 0.85
+        action[Y_COLUMNS] = height + 0.06, height - 0.08, height + 0.06
+        pen.draw(surface, action, _SAMPLE_SIDE, travel_seconds=1.0)
+    pixels = surface.pixels()
+    return pixels[..., :3] + 1 - pixels[..., 3:]

@@ -47,7 +47,7 @@ def test_many_files_are_one_array(files, tmp_path, tiny):
             np.testing.assert_array_equal(rows[index], expected[index])
         part = rows[90:-200]
         np.testing.assert_array_equal(part[[0, -1]], expected[90:-200][[0, -1]])
-        assert isinstance(part[20:30], nbpainter.data.rows.Rows)
+        assert isinstance(part[20:30], nbpainter.data.cache.Rows)
         with pytest.raises(IndexError):
             rows[400]
     np.testing.assert_array_equal(

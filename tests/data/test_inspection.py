@@ -3,7 +3,7 @@ import pytest
 
 import nbpainter
 from nbpainter import cli
-from nbpainter.data.inspection import inspection_lines
+from nbpainter.data.drawing import inspection_lines
 
 
 @pytest.mark.engine
