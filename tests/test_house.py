@@ -99,7 +99,7 @@ def test_a_painting_loads_no_network_when_it_is_made():
     code = (
         "import nbpainter; nbpainter.Painting([], 8, 8, generator='charcoal');"
         "from nbpainter.models import generators, presets;"
-        "print(presets.load_generator.cache_info().currsize)"
+        "print(presets._load_once.cache_info().currsize)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -222,7 +222,9 @@ class BrushGenerator(FieldGenerator):
             opacity = ops.sigmoid(logits)[..., None]
             fake = ops.concatenate([real[..., :3], opacity], axis=-1)
             loss = ops.mean(self.loss(real, fake))
-        gradients = tape.gradient(loss, self.trainable_variables)
+            # Optimizers add the gradients of all devices.
+            part = loss / tf.distribute.get_strategy().num_replicas_in_sync
+        gradients = tape.gradient(part, self.trainable_variables)
         return loss, real, fake, gradients
 
 

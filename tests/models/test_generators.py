@@ -1,9 +1,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import nbpainter
 from nbpainter.actions import COLOR_COLUMNS, random_actions
+from nbpainter.engine.brush_file import load_brush
+from nbpainter.models.generators import generator_arguments
+from nbpainter.models.stroke_field import curve_samples
 
 
 def test_published_sizes():
@@ -37,45 +41,6 @@ def test_strokes_in_a_batch_do_not_influence_each_other(generator):
     np.testing.assert_allclose(together[2:3], alone, atol=1e-5)
 
 
-def test_a_stroke_is_the_same_at_every_size(generator):
-    actions = random_actions(20, seed=3)
-    small = nbpainter.render_strokes(generator, actions)[..., 3]
-    large = nbpainter.render_strokes(generator, actions, size=256)[..., 3]
-    shrunk = large.reshape(20, 64, 4, 64, 4).mean(axis=(2, 4))
-    assert np.abs(shrunk - small).mean() < 0.005
-
-
-def test_a_moved_window_shows_the_same_stroke(generator):
-    action = random_actions(1, seed=4)
-    whole = nbpainter.render_strokes(generator, action, size=128)[0, ..., 3]
-    quarter = nbpainter.actions.move_actions(action, [-1.0, 0.0], 2.0)
-    part = np.asarray(generator.opacity(quarter, 64))[0]
-    np.testing.assert_allclose(part, whole[:64, 64:], atol=1e-4)
-
-
-def test_turning_a_stroke_round_turns_its_picture(generator):
-    action = random_actions(1, seed=8)
-    turned = action.copy()
-    for name in ("start", "control", "end"):
-        x, y = nbpainter.actions.columns(f"{name}_x", f"{name}_y")
-        turned[:, x], turned[:, y] = action[:, y], 1 - action[:, x]
-    before = nbpainter.render_strokes(generator, action)[0]
-    after = nbpainter.render_strokes(generator, turned)[0]
-    np.testing.assert_allclose(np.rot90(before), after, atol=1e-4)
-
-
-def test_a_stroke_without_length_or_pressure_has_finite_gradients(generator):
-    import tensorflow as tf
-
-    actions = tf.Variable(np.full((2, 12), 0.5, "float32"))
-    actions[1, nbpainter.ACTION_INDEX["start_pressure"]].assign(0.0)
-    actions[1, nbpainter.ACTION_INDEX["end_pressure"]].assign(0.0)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(generator.opacity(actions))
-    gradient = tape.gradient(loss, actions).numpy()
-    assert np.isfinite(gradient).all()
-
-
 def test_training_lowers_the_loss_on_real_strokes(tiny):
     keras.utils.set_random_seed(0)
     generator = nbpainter.build_generator()
@@ -92,3 +57,35 @@ def test_the_shipped_generator_draws_like_the_real_brush(generator, tiny):
     figures = nbpainter.measure_fvu(generator, tiny)
     assert figures["fvu"] < 0.075
     assert figures["fvu_by_size"][0] < 0.12
+
+
+def test_logits_are_the_opacity_s_and_fewer_points_are_nearly_as_good(
+    generator,
+):
+    actions = random_actions(50, seed=2)
+    exact = np.asarray(generator.opacity(actions, 32))
+    assert exact.shape == (50, 32, 32)
+    logits = np.asarray(generator.logits(actions, tf.constant(32)))
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), exact, atol=1e-5)
+    few = generator.logits(actions, 32, tf.constant(curve_samples(24)))
+    few = 1 / (1 + np.exp(-np.asarray(few)))
+    assert 0 < np.sum((few - exact) ** 2) < 0.02 * np.sum(exact**2)
+
+
+def test_the_plain_network_has_logits_of_every_size():
+    network = nbpainter.build_fc_generator(num_features=32, width=16)
+    actions = random_actions(2)
+    logits = np.asarray(network.logits(actions, tf.constant(16)))
+    expected = np.asarray(network.opacity(actions, 16))
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-5)
+
+
+def test_a_brush_s_generator_starts_with_its_file_s_numbers():
+    for name in ("charcoal", "kabura", "calligraphy"):
+        settings = load_brush(name)
+        generator = nbpainter.start_brush_generator(settings)
+        noisy = "num_dabs" in generator_arguments(settings)
+        assert (generator.noise_shape is not None) == noisy
+        assert np.isfinite(generator.opacity(random_actions(3))).all()
+    assert generator.field.num_nib == 12
+    assert generator.brush == settings

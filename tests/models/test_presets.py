@@ -39,8 +39,9 @@ def test_a_flipped_bit_is_found(saved):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="SHA-256"):
+    with pytest.raises(DataError, match="SHA-256") as caught:
         nbpainter.load_pretrained(path)
+    assert str(caught.value).count("Get the file") == 1
 
 
 def test_unknown_names_are_named(saved):
@@ -71,3 +72,18 @@ def test_a_manifest_runs_no_code_of_its_own(saved, change):
 def test_what_is_no_name_is_no_preset(bad):
     with pytest.raises(DataError):
         nbpainter.load_pretrained(bad)
+
+
+def test_weights_that_were_trained_again_draw_anew(saved):
+    path, model = saved
+    first = weights.load_generator(path)
+    assert weights.load_generator(str(path)) is first
+    for weight in model.weights:
+        weight.assign(weight + 0.1)
+    nbpainter.save_pretrained(
+        model, path, "build_generator", {"num_maps": 2}, {}
+    )
+    again = weights.load_generator(path)
+    actions = nbpainter.random_actions(2)
+    np.testing.assert_array_equal(again(actions), model(actions))
+    assert not np.array_equal(again(actions), first(actions))
