@@ -118,6 +118,14 @@ def _open(entry, name):
     return np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
 
+def _is_whole(entry):
+    """Whether an entry is there, with arrays as long as their headers say."""
+    try:
+        return all(len(_open(entry, name)) for name in ("actions", "strokes"))
+    except (OSError, ValueError):
+        return False
+
+
 def stored_sha256(path, cache=None):
     """Return the SHA-256 of a file that was unpacked, without reading it.
 
@@ -159,19 +167,19 @@ def unpack(path, cache=None, verbose=0):
         found = path.stat()
     version = f"{found.st_size}-{found.st_mtime_ns}"
     entry = cache / f"{path.stem[:40]}-{place}-{version}"
-    if entry.exists():
+    if _is_whole(entry):
         return entry
     with filelock.FileLock(cache / ".lock"):
         for left in cache.glob(".*.part"):  # What a kill left behind.
             shutil.rmtree(left, ignore_errors=True)
-        if not entry.exists():
+        if not _is_whole(entry):
             if verbose:
                 logging.getLogger(__name__).info(
                     "Unpacking %s into %s.", path, entry
                 )
-            _unpack(path, entry)
-            for old in set(cache.glob(f"*-{place}*")) - {entry}:
+            for old in cache.glob(f"*-{place}*"):
                 shutil.rmtree(old, ignore_errors=True)
+            _unpack(path, entry)
     return entry
 
 

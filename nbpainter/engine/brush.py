@@ -60,8 +60,9 @@ class _Pen:
         seed: as of `Brush`.
     """
 
+    _handle = None
+
     def __init__(self, settings, radius_factor, seed):
-        self._handle = None
         self._library = load_library()
         self.radius_factor = radius_factor
         settings = {
