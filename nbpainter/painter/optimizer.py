@@ -92,27 +92,30 @@ class StrokeOptimizer:
     def __init__(self, generator):
         self.generator = generator
         self.spatter = measure_spatter(generator)
-        rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
-        window = Window(
-            rgb, rgb, one, one, tf.TensorSpec(()), tf.TensorSpec(())
-        )
-        schedule = Schedule(
-            tf.TensorSpec((), "int32"), tf.TensorSpec(()), tf.TensorSpec((2,))
-        )
-        # One graph for all sides and numbers of windows and strokes.
-        self._descend = tf.function(
-            self._descend,
-            input_signature=[
+        self._graphs = {}
+
+    def _graph(self, has_palette, has_mask):
+        """Compile `_descend`, once for all sides and numbers of strokes."""
+        if (has_palette, has_mask) not in self._graphs:
+            number = tf.TensorSpec(())
+            rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
+            window = Window(rgb, rgb, one, one, number, number)
+            steps, ends = tf.TensorSpec((), "int32"), tf.TensorSpec((2,))
+            signature = [
                 tf.TensorSpec((None, None, len(ACTION_NAMES))),
                 tf.TensorSpec((None, None), "bool"),
                 window,
                 window,
-                schedule,
+                Schedule(steps, number, ends),
                 tf.TensorSpec((None, 3)),
                 tf.TensorSpec((len(ACTION_NAMES), 5, None)),
-            ],
-            autograph=False,
-        )
+            ]
+            self._graphs[has_palette, has_mask] = tf.function(
+                functools.partial(self._descend, has_palette, has_mask),
+                input_signature=signature,
+                autograph=False,
+            )
+        return self._graphs[has_palette, has_mask]
 
     def move(self, actions, active, window, side, schedule, palette=None):
         """Move strokes so that their windows match the photograph better.
@@ -131,33 +134,56 @@ class StrokeOptimizer:
         window = window.shrink(side)
         low = np.where(_IS_POSITION, window.margin, 0)
         share = np.clip((actions - low) / (1 - 2 * low), 0.002, 0.998)
-        snap = schedule.snap
-        if palette is None:
-            palette, snap = np.zeros((1, 3)), (0.0, 0.0)
-        moved = self._descend(
+        descend = self._graph(palette is not None, window.forbidden.any())
+        moved = descend(
             np.float32(np.log(share / (1 - share))),
             active,
             window,
             window.shrink(COARSE),
-            schedule._replace(snap=np.float32(snap)),
-            np.float32(palette),
+            schedule._replace(snap=np.float32(schedule.snap)),
+            np.zeros((0, 3), "float32") if palette is None else palette,
             curve_samples(_NUM_POINTS[side]),
         )
         return moved.numpy()
 
     def _descend(
-        self, logits, active, window, coarse, schedule, palette, samples
+        self,
+        has_palette,
+        has_mask,
+        logits,
+        active,
+        window,
+        coarse,
+        schedule,
+        palette,
+        samples,
     ):
         last = tf.cast(schedule.num_steps, "float32")
+        side = tf.shape(window.target)[1]
+
+        def to_actions(logits, done):
+            """Paths stay inside; colours are drawn to the palette's."""
+            low = tf.where(_IS_POSITION, window.margin, 0.0)
+            actions = low + (1 - 2 * low) * tf.sigmoid(logits)
+            if has_palette:
+                first, last = tf.unstack(schedule.snap)
+                actions = _snap(actions, palette, first + (last - first) * done)
+            return actions
 
         def step(index, logits, state):
             done = tf.cast(index, "float32") / last
-            snap = schedule.snap[0]
-            snap += (schedule.snap[1] - schedule.snap[0]) * done
             with tf.GradientTape() as tape:
                 tape.watch(logits)
-                actions = _to_actions(logits, window.margin, palette, snap)
-                loss = self._loss(actions, active, window, coarse, samples)
+                actions = to_actions(logits, done)
+                opacities = self._opacities(actions, active, side, samples)
+                loss = self._loss(actions, opacities, window, coarse)
+                if has_mask:
+                    # The darkness of black strokes on white is their paint.
+                    black = tf.zeros_like(tf.gather(actions, [0], axis=2))
+                    white = tf.ones_like(window.mask)
+                    paint = 1 - composite(white, black, opacities)
+                    paint = _mean_square(window.forbidden * paint)
+                    loss += _FORBIDDEN * paint
             gradient = tape.gradient(loss, logits)
             decay = 0.5 + 0.5 * tf.cos(np.pi * done)
             rate = schedule.learning_rate * decay
@@ -170,7 +196,7 @@ class StrokeOptimizer:
             (0, logits, AdamState(zeros, zeros)),
             parallel_iterations=1,
         )
-        return _to_actions(logits, window.margin, palette, schedule.snap[1])
+        return to_actions(logits, 1.0)
 
     def _opacities(self, actions, active, side, samples):
         """Of calm strokes, `(batch, strokes, side, side)`; 0 for padding."""
@@ -182,20 +208,13 @@ class StrokeOptimizer:
         opacities = tf.reshape(opacities, [shape[0], shape[1], side, side])
         return opacities * tf.cast(active, "float32")[..., None, None]
 
-    def _loss(self, actions, active, window, coarse, samples):
+    def _loss(self, actions, opacities, window, coarse):
         """The expected squared error, and that of the blurred picture."""
         side = tf.shape(window.target)[1]
-        opacities = self._opacities(actions, active, side, samples)
         colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
-        # A fourth channel is the opacity of all strokes together.
-        painted = composite(
-            tf.pad(window.canvas, [[0, 0]] * 3 + [[0, 1]]),
-            tf.pad(colors, [[0, 0]] * 2 + [[0, 1]], constant_values=1.0),
-            opacities,
-        )
-        error = window.mask * (painted[..., :3] - window.target)
+        painted = composite(window.canvas, colors, opacities)
+        error = window.mask * (painted - window.target)
         loss = _mean_square(error)
-        loss += _FORBIDDEN * _mean_square(window.forbidden * painted[..., 3:])
         # The blurred error reaches further: strokes first find their place.
         squares = [-1, side // _BLUR, _BLUR, side // _BLUR, _BLUR, 3]
         blurred = tf.reduce_mean(tf.reshape(error, squares), axis=(2, 4))
@@ -272,12 +291,10 @@ def measure_spatter(generator):
         return 0.0
     actions = tf.constant(random_actions(16, seed=1))
     num_dabs, channels = generator.noise_shape
-    random = np.random.default_rng(1)
-    shape = (2, len(actions), min(num_dabs, 384), channels)
-    first, second = (
-        generator.opacity(actions, WINDOW_SIZE, noise)
-        for noise in random.standard_normal(shape, "float32")
-    )
+    shape = (2 * len(actions), min(num_dabs, 384), channels)
+    noise = np.random.default_rng(1).standard_normal(shape, "float32")
+    draws = generator.opacity(tf.tile(actions, [2, 1]), WINDOW_SIZE, noise)
+    first, second = tf.split(draws, 2)
     calm = generator.opacity(actions, WINDOW_SIZE)
     radius = tf.exp(2 * actions[:, ACTION_INDEX["size"]])
     ratio = tf.reduce_mean(tf.gather(actions, PRESSURE_COLUMNS, axis=1), axis=1)
@@ -287,10 +304,8 @@ def measure_spatter(generator):
     return float(tf.reduce_sum(variance) / tf.reduce_sum(expected))
 
 
-def _to_actions(logits, margin, palette, snap):
-    """Actions of logits: paths stay inside, colours near the palette."""
-    low = tf.where(_IS_POSITION, margin, 0.0)
-    actions = low + (1 - 2 * low) * tf.sigmoid(logits)
+def _snap(actions, palette, snap):
+    """Draw colours to the nearest of the palette, where they then stay."""
     colors = tf.gather(actions, COLOR_COLUMNS, axis=-1)
     distance = tf.reduce_sum((colors[..., None, :] - palette) ** 2, axis=-1)
     nearest = tf.gather(palette, tf.argmin(distance, axis=-1))
