@@ -7,9 +7,11 @@ Whatever a user can mend ends in one sentence on standard error and exit code
 import argparse
 import contextlib
 import importlib
+import inspect
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -50,143 +52,55 @@ def build_parser():
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND"
     )
-
-    def command(run, help, arguments, description=None):
-        """Add the command that `run` is named after, with its arguments."""
-        added = commands.add_parser(
+    for run in _COMMANDS:
+        summary, _, manual = inspect.getdoc(run).partition("\n\n")
+        command = commands.add_parser(
             run.__name__.lstrip("_"),
-            help=help,
-            description=description,
+            help=summary,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
-        added.set_defaults(run=run)
-        for usage, text in arguments.items():
-            _add_argument(added, usage, text)
-        return added
-
-    command(
-        _paint,
-        "paint photographs",
-        {
-            "photos PHOTO...": "a picture file, or a folder of them",
-            "--strokes N": "default: 400, or as many as fit into --seconds",
-            "--size PX": "longer side; default: 512",
-            "--seconds S": "end after about so long, with all files, for each "
-            "photograph",
-            "--seed S": "default: 0",
-            "--palette N|COLORS": "paint with N colours that suit the "
-            "photograph, or with those of a list: '#112233,#ffeecc'",
-            "--background COLOR": "'#rrggbb'; default: white",
-            "--mask PICTURE": "paint only where it is white",
-            "--resume painting.json": "go on with this painting, on the same "
-            "photograph",
-            "--brush NAME": "one with a preset, or the .weights.h5 of `train "
-            "brush`; default: dry_brush, or the one of the painting to resume",
-            "--export ENDING...": "leave more files: svg html webp mp4 pdf",
-            "--out DIR=painting": "the files' folder; with several "
-            "photographs, one folder in it for each",
-        },
-        "Paint photographs. Ctrl-C ends with the painting as it is: all its "
-        "files are written, and the exit code is 130.",
-    )
-    command(
-        _replay,
-        "draw a painting's strokes with the real MyPaint engine",
-        {
-            "painting painting.json": None,
-            "--size PX": "longer side",
-            "--out FILE.png=mypaint.png": None,
-            "--brush NAME|FILE.myb": "draw them with this one; default: the "
-            "painting's own",
-        },
-    )
-    command(
-        _export,
-        "write a painting as SVG, HTML, PDF, animation or PNG",
-        {
-            "painting painting.json": None,
-            "files FILE...": "the ending decides: painting.svg painting.html "
-            "steps.pdf",
-            "--transparent": "leave out the background of a .png",
-        },
-    )
-    draw = command(
-        _draw, "draw episodes for training with the real MyPaint engine", {}
-    )
-    draw.add_argument("--strokes", type=int, metavar="N", required=True)
-    draw.add_argument("--out", metavar="FILE.npz", required=True)
-    _add_argument(draw, "--brush NAME|FILE.myb=dry_brush")
-    _add_argument(draw, "--seed S=0")
-    command(
-        _download,
-        "fetch files of the dataset from Kaggle",
-        {"index N...": "0 to 77", "--out DIR=episodes": None},
-    )
-    command(
-        _inspect,
-        "show a file of episodes and check its rows",
-        {
-            "file FILE.npz": None,
-            "--brush NAME=dry_brush": None,
-            "--out DIR": "for the picture; default: beside FILE",
-        },
-    )
-    command(
-        _train,
-        "train a network from zero",
-        {
-            "stage {generator,discriminator,gan,brush}": None,
-            "brush [BRUSH]": "after `brush`: a brush's name or a .myb file, to "
-            "have a generator of its own",
-            "--data PATH...": "episodes files; default: strokes are drawn",
-            "--out DIR=trained": "weights go there; those of earlier stages "
-            "are taken from there",
-            "--resume": "go on from the newest checkpoint in DIR",
-        },
-    )
-    report = command(_report, "measure a generator against the real brush", {})
-    which = report.add_mutually_exclusive_group()
-    text = "a shipped generator, or a .weights.h5 file"
-    _add_argument(which, "--preset NAME=generator_gan", text)
-    _add_argument(which, "--brush NAME", "the shipped generator of a brush")
-    text = "photographs to paint for the reality gap; default: a sample"
-    _add_argument(report, "--photo PHOTO...", text)
-    _add_argument(report, "--out DIR=report")
-    command(
-        _brushes,
-        "list the brushes on this machine and try each",
-        {
-            "group [WORD]": "only names with this in them",
-            "--out FILE.png=brushes.png": None,
-        },
-    )
+        command.set_defaults(run=run)
+        for line in re.sub("\n +", " ", manual).splitlines():
+            usage, _, text = line.partition(": ")
+            if usage == "description":
+                command.description = text
+            elif usage.startswith("either "):
+                either = command.add_mutually_exclusive_group()
+                _add_argument(either, usage.removeprefix("either "), text)
+            elif usage.startswith("or "):
+                _add_argument(either, usage.removeprefix("or "), text)
+            else:
+                _add_argument(command, usage.rstrip(":"), text)
     return parser
 
 
-def _add_argument(parser, usage, help=None):
-    """Add an argument to a command.
+def _add_argument(parser, usage, text):
+    """Add an argument, as a line of a command's docstring says.
 
     Args:
         parser: `argparse.ArgumentParser`.
         usage: str, as on a manual's page: a name and its `METAVAR`; also
-            `METAVAR=DEFAULT`, `METAVAR...` for one or more of them,
-            `[METAVAR]` for at most one and `{THIS,THAT}` for a choice. An
-            option without any is a switch.
-        help: str. Default: none.
+            `METAVAR=DEFAULT`, `METAVAR!` if it must be given, `METAVAR...`
+            for one or more of them, `[METAVAR]` for at most one and
+            `{THIS,THAT}` for a choice. An option without any is a switch.
+        text: str, its help; may be empty.
     """
     name, _, metavar = usage.partition(" ")
     metavar, _, default = metavar.partition("=")
-    settings = {"help": help, "type": _TYPES.get(name), "metavar": metavar}
-    if not metavar:
-        settings = {"help": help, "action": "store_true"}
-    elif metavar.endswith("..."):
-        settings |= {"nargs": "+", "metavar": metavar[:-3], "default": []}
+    settings = {"help": text or None, "action": "store_true"}
+    if metavar:
+        settings |= {"action": "store", "type": _TYPES.get(name)}
+        settings["metavar"] = metavar.strip("[]!.")
+    if metavar.endswith("..."):
+        settings |= {"nargs": "+", "default": []}
     elif metavar.startswith("["):
-        settings |= {"nargs": "?", "metavar": metavar.strip("[]")}
+        settings["nargs"] = "?"
     elif metavar.startswith("{"):
-        settings |= {"choices": metavar.strip("{}").split(",")}
+        settings["choices"] = metavar.strip("{}").split(",")
+    elif metavar.endswith("!"):
+        settings["required"] = True
     elif default:
-        settings |= {"default": default}
+        settings["default"] = default
     parser.add_argument(name, **settings)
 
 
@@ -271,7 +185,26 @@ def _load(module):
 
 
 def _paint(arguments):
-    """Paint all photographs: 130 after Ctrl-C, 2 if one of several failed."""
+    """paint photographs
+
+    description: Paint photographs. Ctrl-C ends with the painting as it is: all
+        its files are written, and the exit code is 130.
+    photos PHOTO...: a picture file, or a folder of them
+    --strokes N: default: 400, or as many as fit into --seconds
+    --size PX: longer side; default: 512
+    --seconds S: end after about so long, with all files, for each photograph
+    --seed S: default: 0
+    --palette N|COLORS: paint with N colours that suit the photograph, or with
+        those of a list: '#112233,#ffeecc'
+    --background COLOR: '#rrggbb'; default: white
+    --mask PICTURE: paint only where it is white
+    --resume painting.json: go on with this painting, on the same photograph
+    --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
+        default: dry_brush, or the one of the painting to resume
+    --export ENDING...: leave more files: svg html webp mp4 pdf
+    --out DIR=painting: the files' folder; with several photographs, one folder
+        in it for each
+    """
     started = time.perf_counter()
     # What holds for all photographs is checked once, before there is a folder.
     exported = [_exported(ending) for ending in arguments.export]
@@ -399,6 +332,13 @@ def _paint_one(photo, folder, started, choices, exported):
 
 
 def _replay(arguments):
+    """draw a painting's strokes with the real MyPaint engine
+
+    painting painting.json:
+    --size PX: longer side
+    --out FILE.png=mypaint.png:
+    --brush NAME|FILE.myb: draw them with this one; default: the painting's own
+    """
     painting = _load("painter.painting").Painting.load(arguments.painting)
     brush = arguments.brush and nbpainter.choose_brush(arguments.brush)
     picture = painting.replay(arguments.size, brush=brush)
@@ -407,6 +347,12 @@ def _replay(arguments):
 
 
 def _export(arguments):
+    """write a painting as SVG, HTML, PDF, animation or PNG
+
+    painting painting.json:
+    files FILE...: the ending decides: painting.svg painting.html steps.pdf
+    --transparent: leave out the background of a .png
+    """
     for path in arguments.files:
         _load("export").check_export(path, arguments.transparent)
     painting = _load("painter.painting").Painting.load(arguments.painting)
@@ -416,6 +362,13 @@ def _export(arguments):
 
 
 def _draw(arguments):
+    """draw episodes for training with the real MyPaint engine
+
+    --strokes N!:
+    --out FILE.npz!:
+    --brush NAME|FILE.myb=dry_brush:
+    --seed S=0:
+    """
     path = pathlib.Path(arguments.out)
     brush = nbpainter.choose_brush(arguments.brush)
     _load("data.drawing").write_drawn_episodes(
@@ -426,11 +379,22 @@ def _draw(arguments):
 
 
 def _download(arguments):
+    """fetch files of the dataset from Kaggle
+
+    index N...: 0 to 77
+    --out DIR=episodes:
+    """
     paths = nbpainter.download_episodes(arguments.index, arguments.out)
     print(f"Whole and checked: {', '.join(map(str, paths))}.")
 
 
 def _inspect(arguments):
+    """show a file of episodes and check its rows
+
+    file FILE.npz:
+    --brush NAME=dry_brush:
+    --out DIR: for the picture; default: beside FILE
+    """
     inspection = _load("data.drawing")
     metrics = inspection.inspect_episodes(
         arguments.file, arguments.out, arguments.brush
@@ -439,6 +403,11 @@ def _inspect(arguments):
 
 
 def _brushes(arguments):
+    """list the brushes on this machine and try each
+
+    group [WORD]: only names with this in them
+    --out FILE.png=brushes.png:
+    """
     suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
     rows = []
     for row in suitability.list_brushes(arguments.group or ""):
@@ -463,6 +432,16 @@ def _brushes(arguments):
 
 
 def _train(arguments):
+    """train a network from zero
+
+    stage {generator,discriminator,gan,brush}:
+    brush [BRUSH]: after `brush`: a brush's name or a .myb file, to have a
+        generator of its own
+    --data PATH...: episodes files; default: strokes are drawn
+    --out DIR=trained: weights go there; those of earlier stages are taken from
+        there
+    --resume: go on from the newest checkpoint in DIR
+    """
     if arguments.stage == "brush":
         return _train_brush(arguments)
     if arguments.brush:
@@ -506,6 +485,15 @@ def _train_brush(arguments):
 
 
 def _report(arguments):
+    """measure a generator against the real brush
+
+    either --preset NAME=generator_gan: a shipped generator, or a .weights.h5
+        file
+    or --brush NAME: the shipped generator of a brush
+    --photo PHOTO...: photographs to paint for the reality gap; default: a
+        sample
+    --out DIR=report:
+    """
     preset = arguments.preset
     if arguments.brush:
         preset = _load("models.presets").preset_of_brush(arguments.brush)
@@ -517,6 +505,20 @@ def _print_report(*arguments, **options):
     report = _load("training.report")
     metrics = report.write_report(*arguments, verbose=1, **options)
     print("\n".join(report.report_lines(metrics)))
+
+
+_COMMANDS = (
+    _paint,
+    _replay,
+    _export,
+    _draw,
+    _download,
+    _inspect,
+    _train,
+    _report,
+    _brushes,
+)
+"""Each function's docstring is its command's page of the manual."""
 
 
 if __name__ == "__main__":
