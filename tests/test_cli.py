@@ -181,13 +181,14 @@ def test_the_second_stage_builds_on_the_first(tmp_path):
 def test_report(tmp_path):
     result = _run(tmp_path, "report", "--preset", "generator_gan")
     assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # TensorFlow's greeting is hidden.
     for row in ("FVU", "texture", "two-sample test", "reality gap"):
         assert row in result.stdout
-    figures = json.loads(
+    metrics = json.loads(
         (tmp_path / "report/report_generator_gan.json").read_text()
     )
-    assert 0 < figures["fvu"] < 0.1
-    assert 0.8 < figures["spread"] / figures["engine_spread"] < 1.2
+    assert 0 < metrics["fvu"] < 0.1
+    assert 0.8 < metrics["spread"] / metrics["engine_spread"] < 1.2
     assert (tmp_path / "report/report_generator_gan.png").exists()
 
 
