@@ -30,6 +30,8 @@ def _figure(rows, columns, width, height):
 
 def _show(axis, picture):
     picture = np.asarray(picture)
+    if picture.dtype == np.uint8:
+        picture = picture / 255
     if picture.shape[-1] == 4:
         opacity = picture[..., 3:]
         picture = picture[..., :3] * opacity + 1 - opacity
@@ -37,6 +39,24 @@ def _show(axis, picture):
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_color("0.85")
+
+
+def _image_grid(images, num_columns, width, height):
+    """Show images in rows, each in a place of so many inches.
+
+    Returns:
+        A figure, and the axis of each image.
+    """
+    num_rows = math.ceil(len(images) / num_columns)
+    figure, axes = _figure(
+        num_rows, num_columns, width * num_columns, height * num_rows
+    )
+    for axis in axes.flat[len(images) :]:
+        axis.set_visible(False)
+    axes = axes.flat[: len(images)]
+    for axis, image in zip(axes, images):
+        _show(axis, image)
+    return figure, axes
 
 
 def plot_strokes(strokes, num_columns=8):
@@ -50,17 +70,8 @@ def plot_strokes(strokes, num_columns=8):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    strokes = np.asarray(strokes)
-    if strokes.dtype == np.uint8:
-        strokes = strokes / 255
-    columns = min(num_columns, len(strokes))
-    rows = math.ceil(len(strokes) / columns)
-    figure, axes = _figure(rows, columns, _INCH * columns, _INCH * rows)
-    for axis in axes.flat[len(strokes) :]:
-        axis.set_visible(False)
-    for axis, stroke in zip(axes.flat, strokes):
-        _show(axis, stroke)
-    return figure
+    num_columns = min(num_columns, len(strokes))
+    return _image_grid(strokes, num_columns, _INCH, _INCH)[0]
 
 
 def plot_brushes(pictures, names, fitting, num_columns=6):
@@ -75,12 +86,8 @@ def plot_brushes(pictures, names, fitting, num_columns=6):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    rows = math.ceil(len(pictures) / num_columns)
-    figure, axes = _figure(rows, num_columns, 2 * num_columns, 2.1 * rows)
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_visible(False)
-    for axis, picture, name, fits in zip(axes.flat, pictures, names, fitting):
-        _show(axis, picture)
+    figure, axes = _image_grid(pictures, num_columns, 2, 2.1)
+    for axis, name, fits in zip(axes, names, fitting):
         name = name if fits else f"({name})"
         axis.set_title(name, fontsize=8, color="black" if fits else "0.6")
     return figure
@@ -96,18 +103,13 @@ def plot_actions(actions, strokes):
     Returns:
         A `matplotlib.figure.Figure`: start o, control +, end x.
     """
-    columns = 4
-    rows = math.ceil(len(strokes) / columns)
-    figure, axes = _figure(rows, columns, 3.6 * columns, 2.2 * rows)
-    for axis in axes.flat[len(strokes) :]:
-        axis.set_visible(False)
+    figure, axes = _image_grid(strokes, 4, 3.6, 2.2)
     size = strokes.shape[1]
-    for axis, action, stroke in zip(axes.flat, actions, strokes):
-        _show(axis, stroke / 255)
+    for axis, action in zip(axes, actions):
         named = dict(zip(ACTION_NAMES, action))
         for point, marker in (("start", "o"), ("control", "+"), ("end", "x")):
-            x, y = (named[f"{point}_{axis_name}"] for axis_name in "xy")
-            axis.plot(x * size, y * size, marker, color="k", fillstyle="none")
+            x, y = size * named[f"{point}_x"], size * named[f"{point}_y"]
+            axis.plot(x, y, marker, color="k", fillstyle="none")
         axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
         text = "\n".join(f"{name} {x:.2f}" for name, x in named.items())
         axis.text(1.05, 1, text, va="top", fontsize=7, transform=axis.transAxes)
@@ -164,7 +166,7 @@ def plot_maps(maps, titles=None):
 
 
 def plot_history(history):
-    """Draw the curves of a training, one panel for each figure.
+    """Draw the curves of a training, one panel for each metric.
 
     Args:
         history: dict from names to lists, such as `fit(...).history`; a
@@ -188,22 +190,23 @@ def plot_history(history):
 
 
 def plot_calibration(calibration):
-    """Draw how often strokes are real, given how sure the judge is.
+    """Draw how often strokes are real, given how sure the discriminator is.
 
     Args:
         calibration: list of `[mean probability, share of real strokes,
             number of strokes]`, see `measure_discriminator`.
 
     Returns:
-        A `matplotlib.figure.Figure`: a calibrated judge's points lie on the
-        diagonal; the larger a point, the more strokes it stands for.
+        A `matplotlib.figure.Figure`: the points of a calibrated discriminator
+        lie on the diagonal; the larger a point, the more strokes it stands
+        for.
     """
     figure, ((axis,),) = _figure(1, 1, 3.6, 3.6)
     chance, real, count = np.transpose(calibration)
     axis.plot([0, 1], [0, 1], color="0.8", zorder=0)
     axis.scatter(chance, real, 20 + 180 * count / count.max(), alpha=0.7)
     axis.set(
-        xlabel="probability of being real, says the judge",
+        xlabel="probability of being real, by the discriminator",
         ylabel="share of real strokes",
         xlim=(-0.05, 1.05),
         ylim=(-0.05, 1.05),
@@ -222,26 +225,24 @@ def plot_pictures(pictures, num_columns=4):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    columns = num_columns
-    rows = math.ceil(len(pictures) / columns)
     height, width = np.asarray(next(iter(pictures.values()))).shape[:2]
-    inch = 10 / columns
-    figure, axes = _figure(
-        rows, columns, 10, rows * (inch * min(2.0, height / width) + 0.3)
+    inches = 10 / num_columns
+    figure, axes = _image_grid(
+        list(pictures.values()),
+        num_columns,
+        inches,
+        inches * min(2.0, height / width) + 0.3,
     )
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_visible(False)
-    for axis, (title, picture) in zip(axes.flat, pictures.items()):
-        _show(axis, picture)
+    for axis, title in zip(axes, pictures):
         axis.set_title(title)
     return figure
 
 
-def plot_report(figures, strokes):
+def plot_report(metrics, strokes):
     """Draw a report card: strokes, error and texture by brush size.
 
     Args:
-        figures: dict, see `nbpainter.measure_preset`.
+        metrics: dict, see `nbpainter.measure_preset`.
         strokes: dict from a name to RGBA strokes `(8, height, width, 4)`.
 
     Returns:
@@ -258,10 +259,10 @@ def plot_report(figures, strokes):
     left, right = below.subplots(1, 2)
     places = np.arange(4)
     for axis, name, title, line in (
-        (left, "fvu", "FVU of the calm stroke", figures["fvu_floor"]),
+        (left, "fvu", "FVU of the calm stroke", metrics["fvu_floor"]),
         (right, "texture", "texture, generated over real", 1.0),
     ):
-        values = figures[f"{name}_by_size"]
+        values = metrics[f"{name}_by_size"]
         axis.bar(places, [v or 0 for v in values], color="tab:blue")
         axis.axhline(line, color="0.3", linestyle="--")
         axis.set(title=title, xlabel="quarter of brush sizes, smallest first")

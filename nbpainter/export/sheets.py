@@ -32,6 +32,7 @@ _PICTURE_SIZE = 1024  # Pixels of the pictures' longer side.
 _CANVAS_CM = 40  # Longer side of the canvas that brushes are named for.
 _NUMBERED = 30  # Strokes on a page that have numbers, at most.
 _GREY = "0.35"
+_CURVE = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
 _LUMA = (0.299, 0.587, 0.114)  # Brightness of red, green and blue.
 
 
@@ -138,7 +139,7 @@ def _plot_page(title, before, after, numbers, points, widths, colors):
     height, width = before.shape[:2] / np.max(before.shape)
     figure, axes = _lay_out(height, width)
     numbered = len(numbers) <= _NUMBERED
-    left, inch = figure.subplotpars.left, 1 / figure.get_figheight()
+    left, inch = axes["new"].get_position().x0, 1 / figure.get_figheight()
     figure.text(left, 1 - 0.5 * inch, title, size=13, weight="bold")
     figure.text(
         left,
@@ -207,38 +208,33 @@ def _lay_out(height, width):
 
 def _plot_paths(axis, points, widths, colors):
     """Draw strokes as even lines with thin edges."""
-    box = axis.get_window_extent().transformed(
-        axis.figure.dpi_scale_trans.inverted()
-    )
-    unit = 72 * max(box.width, box.height)  # Longer side in points.
-    codes = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
+    unit = 72 * np.max(axis.get_position().size * axis.figure.get_size_inches())
     for curve, linewidth, color in zip(points, unit * widths, colors):
-        for extra, edgecolor, alpha in (
-            (0.8, _ink(color), 0.6),
-            (0, color, 0.9),
-        ):
-            patch = PathPatch(
-                Path(curve, codes),
-                fill=False,
-                linewidth=linewidth + extra,
-                edgecolor=edgecolor,
-                alpha=alpha,
-                capstyle="round",
-                joinstyle="round",
-            )
-            axis.add_patch(patch)
+        edge = withStroke(
+            linewidth=linewidth + 0.8, foreground=_ink(color), alpha=0.6
+        )
+        patch = PathPatch(
+            Path(curve, _CURVE),
+            fill=False,
+            linewidth=linewidth,
+            edgecolor=color,
+            alpha=0.9,
+            capstyle="round",
+            joinstyle="round",
+            path_effects=[edge],
+        )
+        axis.add_patch(patch)
 
 
 def _plot_directions(axis, numbers, points, colors):
     """Mark where strokes start and where they go; number them if few."""
     numbered = len(numbers) <= _NUMBERED
     width, height = axis.get_xlim()[1], axis.get_ylim()[0]
-    codes = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
     for number, curve, color in zip(numbers, points, colors):
         ink = _ink(color)
         halo = [withStroke(linewidth=1.4, foreground=color)] * numbered
         arrow = FancyArrowPatch(
-            path=Path(curve, codes),
+            path=Path(curve, _CURVE),
             arrowstyle="->",
             mutation_scale=6 if numbered else 4,
             linewidth=0.6 if numbered else 0.4,
@@ -322,7 +318,8 @@ def _plot_list(axis, numbers, widths, colors):
         borderaxespad=0,
         fontsize=_SMALL,
         handleheight=1.6,
-        handlelength=1.6 if is_narrow else 4.4,
+        handlelength=1.2 if is_narrow else 4.4,
+        handletextpad=0.2 if is_narrow else 0.8,
         columnspacing=0 if is_narrow else 2,
     )
     legend.get_title().set_color(_GREY)

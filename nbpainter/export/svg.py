@@ -24,7 +24,8 @@ _DRAWN_SIDE = 256  # Pixels of a picture's longer side; strokes are drawn so.
 _FITTED_SIDE = 32  # Pixels of a stroke's longer side while it is fitted.
 _NUM_POINTS = 33  # Points along a stroke, from which distances are measured.
 _CUTS = (0, 2, 3, 4, 6, 8)  # Points that a path may leave out at either end.
-_RADII = np.geomspace(0.5, 16, 28)  # Half of a path's width, in fitted pixels.
+_NUM_WIDTHS = 28
+_THINNEST = 0.5  # Half of a path's width, in fitted pixels.
 _VISIBLE = 0.24  # Opacity from which paint is seen.
 _VISIBLE_PART = 0.6  # The same for faint strokes, as part of their largest.
 
@@ -90,16 +91,19 @@ def fit_path(action, top, left, opacity, side):
         curve_x - (left + x * opacity.shape[1] / columns),
         curve_y - (top + y * opacity.shape[0] / rows),
     )  # (points, pixels)
-    best_iou = -1.0
+    # The widest path along the whole curve covers all pixels.
+    nearest = np.maximum(distances.min(axis=0), _THINNEST)
+    radii = np.geomspace(nearest.min(), nearest.max(), _NUM_WIDTHS)
+    best_iou = 0.0
     for first, cut in itertools.product(_CUTS, _CUTS):
         last = _NUM_POINTS - 1 - cut
         distance = distances[first : last + 1].min(axis=0)
-        covered = distance < _RADII[:, None]  # (radii, pixels)
+        covered = distance <= radii[:, None]  # (radii, pixels)
         intersection = np.sum(covered & visible, axis=1)
         iou = intersection / np.sum(covered | visible, axis=1)
         index = int(iou.argmax())
         if iou[index] > best_iou:
-            best_iou, radius = iou[index], _RADII[index]
+            best_iou, radius = iou[index], radii[index]
             start, end = t[first], t[last]
             mean_opacity = float(paint[covered[index]].mean())
     points = _part_of_curve(action, start, end)

@@ -74,6 +74,15 @@ def test_the_path_of_a_stroke_outside_is_not_seen():
     assert widths.item() > 0 == opacities.item()
 
 
+def test_a_stroke_outside_whose_edge_is_seen_has_a_path():
+    action = np.full(12, 0.5)
+    action[nbpainter.actions.X_COLUMNS] = 2.0
+    edge = np.full((4, 2), 0.5)
+    _, width, opacity = svg.fit_path(action, 0, 98, edge, 100)
+    assert width > 1.9
+    assert opacity == pytest.approx(0.5)
+
+
 def test_a_path_is_as_wide_as_the_paint():
     # Half opacity, 20 of 100 pixels wide, with round ends.
     action = np.full((1, 12), 0.5)
