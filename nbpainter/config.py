@@ -10,6 +10,8 @@ import dataclasses
 import os
 import pathlib
 
+import platformdirs
+
 SMOKE_TEST = os.environ.get("NBPAINTER_SMOKE_TEST") == "1"
 
 # TensorFlow greets with a page of notices otherwise.
@@ -19,13 +21,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def cache_folder():
     """Return the folder where unpacked episodes are kept.
 
-    It is `NBPAINTER_CACHE` of the environment, else `~/.cache/nbpainter`.
+    It is `NBPAINTER_CACHE` of the environment, else the user's usual one:
+    `~/.cache/nbpainter` on Linux.
 
     Returns:
         A `pathlib.Path`.
     """
-    chosen = os.environ.get("NBPAINTER_CACHE") or "~/.cache/nbpainter"
-    return pathlib.Path(chosen).expanduser()
+    chosen = os.environ.get("NBPAINTER_CACHE")
+    if chosen:
+        return pathlib.Path(chosen).expanduser()
+    return platformdirs.user_cache_path("nbpainter")
 
 
 @contextlib.contextmanager

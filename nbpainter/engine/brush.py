@@ -10,7 +10,6 @@ import json
 import math
 import os
 import signal
-import sys
 
 import numpy as np
 
@@ -340,7 +339,7 @@ def start_worker():
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), 1)
 
 
 def draw_chunk(num_strokes, brush, seed, chunk):

@@ -74,6 +74,11 @@ def test_a_file_is_unpacked_once_and_again_when_it_changes(
     before = entry.stat().st_ino
     assert store.unpack(str(files[0]), cache) == entry
     assert entry.stat().st_ino == before
+    content = bytearray(files[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    files[0].write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz"):
+        store.unpack(files[0], cache)
     files[0].write_bytes(damage.npz_bytes(tiny[50:90]))
     assert len(nbpainter.open_episodes(files[0], cache)) == 40
     assert len(list(cache.glob("a-*"))) == 1
@@ -105,7 +110,7 @@ def test_room_is_checked_first(files, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=9))
     with pytest.raises(DataError, match=r"a\.npz needs 0\.1 GB.*Make room"):
         store.unpack(files[0], cache)
-    assert os.listdir(cache) == [".lock"]
+    assert set(os.listdir(cache)) <= {".lock"}
 
 
 def test_a_disk_that_gets_full_is_named(files, tmp_path):
@@ -117,7 +122,7 @@ def test_a_disk_that_gets_full_is_named(files, tmp_path):
     )
     assert "DataError" in done.stderr
     assert os.strerror(errno.EFBIG) in done.stderr
-    assert os.listdir(tmp_path / "c") == [".lock"]
+    assert set(os.listdir(tmp_path / "c")) <= {".lock"}
 
 
 def test_damaged_files_give_true_data_or_one_sentence(tmp_path, tiny):

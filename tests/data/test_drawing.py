@@ -3,6 +3,7 @@ import pytest
 
 import nbpainter
 from nbpainter import cli
+from nbpainter.data import drawing
 from nbpainter.data.drawing import inspection_lines
 
 
@@ -46,3 +47,13 @@ def test_damaged_rows_are_counted(tmp_path, tiny):
     assert figures["out_of_range"] == 0.02
     assert 0.04 <= figures["wrong_color"] <= 0.05
     assert figures["picture"].exists()
+
+
+@pytest.mark.engine
+def test_what_was_drawn_ahead_is_thrown_away_without_a_word():
+    num_strokes = 3 * nbpainter.engine.brush.CHUNK_STROKES
+    chunks = drawing._draw_chunks(num_strokes, "dry_brush", 0)
+    first = next(chunks)
+    chunks.close()  # As Ctrl-C does; a warning would be an error here.
+    alone = nbpainter.engine.brush.draw_chunk(num_strokes, "dry_brush", 0, 0)
+    np.testing.assert_array_equal(first, alone)
