@@ -348,10 +348,10 @@ class _Painter:
                 self.planned = min(self.planned, MAX_STROKES)
             if num_painted >= self.planned:
                 break
-            cells, missing = next_level(
+            level = next_level(
                 self.planned, num_painted, *self.target.shape[:2]
             )
-            self._paint_level(cells, missing, bar)
+            self._paint_level(*level, bar)
             seconds_per_stroke = (self.clock.passed() - started) / max(
                 1, len(self.actions) - num_painted
             )
@@ -369,9 +369,10 @@ class _Painter:
         something = self.clock.interrupted or len(self.actions) > 0
         return self.clock.is_over() and something
 
-    def _paint_level(self, cells, num_strokes, bar):
+    def _paint_level(self, cells, num_strokes, num_there, bar):
         grid = Grid(self.target, cells, self.forbidden)
-        counts = grid.allot(self.canvas, num_strokes)
+        there = self.actions[len(self.actions) - num_there :]
+        counts = grid.allot(self.canvas, num_strokes, there)
         for batch in grid.batches(counts):
             strokes = self._paint_windows(grid, batch, counts[batch])
             if strokes is None:

@@ -131,22 +131,23 @@ def next_level(num_strokes, num_painted, height, width):
         width: int.
 
     Returns:
-        A tuple: windows along the longer side, and strokes to paint. The
-        last level takes all that are missing.
+        A tuple: windows along the longer side, strokes to paint, and strokes
+        of the level that are there. The last level takes all that are missing.
 
     Example:
 
     >>> next_level(500, 100, 256, 256)
-    (3, 19)
+    (3, 19, 76)
     """
     levels = plan_levels(num_strokes, height, width)
-    planned = 0
+    before = 0
     for cells, strokes in levels[:-1]:
-        planned += strokes
-        missing = min(planned - num_painted, strokes)
-        if missing > (1 - _COMPLETE) * strokes:
-            return cells, missing
-    return levels[-1][0], num_strokes - num_painted
+        there = max(0, num_painted - before)
+        if there < _COMPLETE * strokes:
+            return cells, strokes - there, there
+        before += strokes
+    there = max(0, num_painted - before)
+    return levels[-1][0], num_strokes - num_painted, there
 
 
 def largest_remainder(shares, total):
@@ -240,12 +241,14 @@ class Grid:
             pixels=self.longer * self.side / self.unit,
         )
 
-    def allot(self, canvas, num_strokes):
+    def allot(self, canvas, num_strokes, there):
         """Give each window strokes in proportion to its error's root.
 
         Args:
             canvas: float32 array `(height, width, 3)`.
-            num_strokes: int.
+            num_strokes: int, to be given.
+            there: float array `(n, 12)`, strokes of this level that windows
+                have already.
 
         Returns:
             An int array `(rows * columns,)` that sums to `num_strokes`.
@@ -261,6 +264,15 @@ class Grid:
         shares = np.sqrt(error[:, :3].sum(axis=1) + 1e-6) * (error[:, 3] > 0)
         # No window gets a crowd: the others' batches would wait for it.
         shares = np.minimum(shares, _MAX_LOAD * shares.mean())
+        if len(there):
+            middle = there[:, columns("control_x", "control_y")] * self.unit
+            column, row = (middle // self.core).astype(int).T
+            number = row * self.columns + column
+            has = np.bincount(
+                number.clip(0, len(shares) - 1), None, len(shares)
+            )
+            counts = largest_remainder(shares, num_strokes + len(there))
+            shares = np.maximum(counts - has, 0)
         return largest_remainder(shares, num_strokes)
 
     def batches(self, counts):

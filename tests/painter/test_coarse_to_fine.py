@@ -69,8 +69,9 @@ def test_windows_become_parts_of_the_picture():
 def test_the_next_level_finishes_the_painting(num_painted):
     painted, levels = num_painted, 0
     while painted < 500:
-        _, missing = windows.next_level(500, painted, 256, 256)
+        _, missing, there = windows.next_level(500, painted, 256, 256)
         assert missing > 0
+        assert 0 <= there <= painted
         painted += missing
         levels += 1
     assert painted == 500
@@ -169,19 +170,21 @@ def test_the_curve_ends_where_the_painting_does():
 
 
 def test_a_painting_that_was_stopped_ends_like_one_in_one_go(tmp_path):
-    photo = data.astronaut()
-    whole = nbpainter.paint(photo, 90, size=96, **QUICK)
-    count = whole.figures["curve"][-3][0]
-    part = nbpainter.Painting(whole.actions[:count], 96, 96)
-    part.save(tmp_path / "painting.json")
-    resumed = nbpainter.paint(
-        photo, 90, resume=tmp_path / "painting.json", **QUICK
-    )
-    assert len(resumed) == 90
-    np.testing.assert_array_equal(
-        resumed.actions[:count], whole.actions[:count]
-    )
-    assert abs(resumed.figures["psnr"] - whole.figures["psnr"]) < 0.3
+    differences = []
+    for photo in (data.astronaut(), data.chelsea()[:, :300]):
+        whole = nbpainter.paint(photo, 90, size=96, verbose=0)
+        count = whole.figures["curve"][-3][0]
+        part = nbpainter.Painting(whole.actions[:count], 96, 96)
+        part.save(tmp_path / "painting.json")
+        resumed = nbpainter.paint(
+            photo, 90, resume=tmp_path / "painting.json", verbose=0
+        )
+        assert len(resumed) == 90
+        np.testing.assert_array_equal(
+            resumed.actions[:count], whole.actions[:count]
+        )
+        differences.append(resumed.figures["psnr"] - whole.figures["psnr"])
+    assert abs(np.mean(differences)) < 0.3
 
 
 def test_more_strokes_on_a_finished_painting_are_as_good():
