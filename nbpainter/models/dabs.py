@@ -199,21 +199,11 @@ class BrushDabs(DabField):
     """
 
     def build(self, input_shape):
-        curve = np.zeros(NUM_KNOTS)
-        add_weights(
-            self,
-            trainable=False,
-            log_radius=curve,
-            aside=curve,
-            opacity=curve,
-            hardness=curve,
-            jitter=0.0,
-            per_radius=0.0,
-            per_basic_radius=0.0,
-            per_second=0.0,
-            basic_radius=0.0,
-            fade=0.0,
-        )
+        curves = ("log_radius", "aside", "opacity", "hardness")
+        numbers = ("jitter", "per_radius", "per_basic_radius", "per_second")
+        values = dict.fromkeys(curves, np.zeros(NUM_KNOTS))
+        values |= dict.fromkeys((*numbers, "basic_radius", "fade"), 0.0)
+        add_weights(self, trainable=False, **values)
 
     def _dabs_along(self, path, length, radius):
         pressure = (path[:, 1:, 2] + path[:, :-1, 2]) / 2
