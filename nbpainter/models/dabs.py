@@ -19,6 +19,7 @@ from nbpainter.actions import (
 from nbpainter.models.stroke_field import (
     KNOTS,
     NUM_KNOTS,
+    add_weights,
     hat_basis,
     setting,
     setting_inputs,
@@ -94,10 +95,7 @@ class DabField(layers.Layer):
         self._samples = sampling_matrix(edges).astype("float32")
 
     def build(self, input_shape):
-        for name, value in BRUSH.items():
-            weight = self.add_weight(shape=(), initializer="zeros", name=name)
-            weight.assign(value)
-            setattr(self, name, weight)
+        add_weights(self, **BRUSH)
 
     def call(self, actions, noise, size=WINDOW_SIZE):
         """Draw dabs.
@@ -149,9 +147,8 @@ class DabField(layers.Layer):
         start, step = of_dab(path[:, :-1]), of_dab(steps)
         x, y, pressure = tf.unstack(start + passed * step, axis=-1)
 
-        aside_x, aside_y, larger = tf.unstack(
-            _as_engine(noise[exists]), axis=-1
-        )
+        noise = _as_engine(noise[exists])
+        aside_x, aside_y, larger = tf.unstack(noise, axis=-1)
         aside, opacity, hardness = self._dab_at(pressure)
         stroke = tf.where(exists)[:, 0]
         aside = aside * tf.gather(radius[:, 0], stroke)
@@ -178,10 +175,8 @@ class DabField(layers.Layer):
         """Radius and number of the dabs on each piece, `(batch, pieces)`."""
         # The faster the pen, in radii a second, the smaller the dabs.
         speed = length * (_NUM_PIECES / STROKE_SECONDS) / radius
-        log_radius = self.growth - self.slowdown * tf.math.log(
-            1 + speed / _SPEED
-        )
-        own = radius * tf.exp(log_radius)
+        fall = self.slowdown * tf.math.log(1 + speed / _SPEED)
+        own = radius * tf.exp(self.growth - fall)
         return own, tf.exp(self.log_count) * length * (1 / radius + 1 / own)
 
     def _dab_at(self, pressure):
@@ -205,14 +200,10 @@ class BrushDabs(DabField):
 
     def build(self, input_shape):
         curves = ("log_radius", "aside", "opacity", "hardness")
-        scalars = ("jitter", "per_radius", "per_basic_radius", "per_second")
-        shapes = dict.fromkeys(curves, (NUM_KNOTS,))
-        shapes |= dict.fromkeys((*scalars, "basic_radius", "fade"), ())
-        for name, shape in shapes.items():
-            weight = self.add_weight(
-                shape=shape, initializer="zeros", name=name, trainable=False
-            )
-            setattr(self, name, weight)
+        numbers = ("jitter", "per_radius", "per_basic_radius", "per_second")
+        values = dict.fromkeys(curves, np.zeros(NUM_KNOTS))
+        values |= dict.fromkeys((*numbers, "basic_radius", "fade"), 0.0)
+        add_weights(self, trainable=False, **values)
 
     def _dabs_along(self, path, length, radius):
         pressure = (path[:, 1:, 2] + path[:, :-1, 2]) / 2
@@ -249,19 +240,11 @@ class BrushDabs(DabField):
         base = settings["radius_factor"]
         growth = _with_speed(settings, "radius_logarithmic")
         growth -= settings["settings"]["radius_logarithmic"]["base_value"]
-        per_radius, per_basic_radius, per_second = (
-            float(setting(settings, f"dabs_per_{name}", 0.0, default))
-            for name, default in (
-                ("actual_radius", 2.0),
-                ("basic_radius", 0.0),
-                ("second", 0.0),
-            )
-        )
+        per_radius = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
+        per_basic_radius = setting(settings, "dabs_per_basic_radius", 0.0)
         opacity = _with_speed(settings, "opaque", 1.0)
         # A brush without a curve of its own has libmypaint's.
-        multiply = KNOTS
-        if "opaque_multiply" in settings["settings"]:
-            multiply = setting(settings, "opaque_multiply")
+        multiply = setting(settings, "opaque_multiply", default=KNOTS)
         opacity = np.clip(opacity * multiply, 0, 1)
         # Some brushes say how opaque the whole stroke is, and not the dab.
         linear = setting(settings, "opaque_linearize", 0.0, 0.9)
@@ -269,19 +252,16 @@ class BrushDabs(DabField):
         opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
         aside = np.clip(_with_speed(settings, "offset_by_random"), 0, None)
         hardness = np.clip(_with_speed(settings, "hardness", 0.8), 0, 1)
-        for name, value in {
-            "log_radius": np.log(base) + growth,
-            "aside": base * aside,
-            "opacity": opacity,
-            "hardness": hardness,
-            "jitter": setting(settings, "radius_by_random", 0.0),
-            "per_radius": per_radius,
-            "per_basic_radius": per_basic_radius,
-            "per_second": per_second,
-            "basic_radius": base,
-            "fade": setting(settings, "anti_aliasing", 0.0, 1.0),
-        }.items():
-            getattr(self, name).assign(value)
+        self.log_radius.assign(np.log(base) + growth)
+        self.aside.assign(base * aside)
+        self.opacity.assign(opacity)
+        self.hardness.assign(hardness)
+        self.jitter.assign(setting(settings, "radius_by_random", 0.0))
+        self.per_radius.assign(per_radius)
+        self.per_basic_radius.assign(per_basic_radius)
+        self.per_second.assign(setting(settings, "dabs_per_second", 0.0))
+        self.basic_radius.assign(base)
+        self.fade.assign(setting(settings, "anti_aliasing", 0.0, 1.0))
 
 
 def draw_dabs(dabs, batch, size):

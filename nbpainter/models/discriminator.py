@@ -24,9 +24,8 @@ class Details(layers.Layer):
 
     def call(self, strokes, calm_strokes):
         opacity, calm = strokes[..., 3], calm_strokes[..., 3]
-        return ops.stack(
-            [opacity, 2 * (opacity - calm), laplacian(opacity)], axis=-1
-        )
+        channels = [opacity, 2 * (opacity - calm), laplacian(opacity)]
+        return ops.stack(channels, axis=-1)
 
 
 def build_discriminator(width=16):
@@ -91,11 +90,8 @@ def generate_episodes(generator, num_strokes, seed=0):
     noisy = generator.noise_shape is not None
     for start in range(0, num_strokes, _BATCH):
         part = slice(start, start + _BATCH)
-        drawn = render_strokes(
-            generator,
-            actions[part],
-            seed=(seed + start) % 2**32 if noisy else None,
-        )
+        noise_seed = (seed + start) % 2**32 if noisy else None
+        drawn = render_strokes(generator, actions[part], seed=noise_seed)
         strokes[part] = np.rint(255 * on_white(drawn))
     return Episodes(actions, strokes)
 
@@ -153,10 +149,9 @@ def compile_discriminator(discriminator, learning_rate, num_steps):
         learning_rate: float, of Adam, at the start of a cosine decay.
         num_steps: int, of the whole training.
     """
+    cosine = keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
     discriminator.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
-        ),
+        optimizer=keras.optimizers.Adam(cosine),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
     )
@@ -179,25 +174,22 @@ def measure_discriminator(discriminator, batches):
 
     - [Guo et al., 2017](https://arxiv.org/abs/1706.04599), section 2.
     """
-    logits, labels = [], []
-    for inputs, real in (batches[i] for i in range(len(batches))):
-        logits.append(discriminator(list(inputs), training=False))
-        labels.append(real)
-    logits = np.concatenate(logits)[:, 0].astype("float64")
-    labels = np.concatenate(labels)[:, 0]
-    chance = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+    judged = []
+    for inputs, labels in (batches[i] for i in range(len(batches))):
+        judged.append((discriminator(list(inputs), training=False), labels))
+    logits, labels = (np.concatenate(part)[:, 0] for part in zip(*judged))
+    chance = tf.sigmoid(logits.astype("float64")).numpy()
     bins = np.minimum((chance * _BINS).astype(int), _BINS - 1)
-    rows = [
-        (chance[bins == k].mean(), labels[bins == k].mean(), (bins == k).sum())
-        for k in np.unique(bins)
-    ]
-    error = sum(abs(mean - real) * count for mean, real, count in rows)
+    counts = np.bincount(bins)
+    chances, reals = np.bincount(bins, chance), np.bincount(bins, labels)
+    error = np.abs(chances - reals).sum() / len(labels)
     return {
         "accuracy": round(float(np.mean((logits > 0) == labels)), 4),
-        "calibration_error": round(float(error / len(labels)), 4),
+        "calibration_error": round(float(error), 4),
         "calibration": [
-            [round(float(mean), 4), round(float(real), 4), int(count)]
-            for mean, real, count in rows
+            [round(float(chances[k] / n), 4), round(float(reals[k] / n), 4), n]
+            for k, n in enumerate(counts.tolist())
+            if n
         ],
     }
 

@@ -1,5 +1,7 @@
 """The adversarial game: a generator with a noise input, a discriminator."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -27,8 +29,7 @@ def round_like_files(actions, strokes):
         A float tensor `(batch, height, width, 4)`, RGBA.
     """
     strokes = ops.convert_to_tensor(strokes)
-    ink = 1 - ops.take(actions, COLOR_COLUMNS, axis=-1)  # (batch, 3)
-    ink = ink[:, None, None, :]
+    ink = 1 - ops.take(actions, COLOR_COLUMNS, axis=-1)[:, None, None, :]
     opacity = strokes[..., 3:]
     darkness = ops.round(255 * opacity * ink) / 255
     power = ops.sum(ink**2, axis=-1, keepdims=True)
@@ -79,7 +80,7 @@ class GAN(keras.Model):
         self.anchor = anchor
         self.random = keras.random.SeedGenerator(seed)
         names = ("d_loss", "g_loss", "anchor", "accuracy")
-        self.trackers = {name: keras.metrics.Mean(name) for name in names}
+        self.means = [keras.metrics.Mean(name) for name in names]
         self.built = True
 
     def call(self, actions, training=False):
@@ -112,7 +113,7 @@ class GAN(keras.Model):
     @property
     def metrics(self):
         """What is averaged over an epoch."""
-        return list(self.trackers.values())
+        return self.means
 
     @property
     def state(self):
@@ -135,9 +136,7 @@ class GAN(keras.Model):
         Returns:
             A float tensor of no dimension.
         """
-        return ops.mean(ops.softplus(-real_logits)) + ops.mean(
-            ops.softplus(fake_logits)
-        )
+        return ops.mean(ops.softplus(-real_logits) + ops.softplus(fake_logits))
 
     def g_loss(self, fake_logits):
         """Cross-entropy of generated strokes that ought to pass for real.
@@ -161,11 +160,9 @@ class GAN(keras.Model):
         Returns:
             A float tensor of no dimension.
         """
-        errors = [
-            ops.average_pool((draw - real)[..., 3:], _POOL)
-            for draw in (fake, other)
-        ]
-        return ops.mean(errors[0] * errors[1])
+        error = ops.average_pool((fake - real)[..., 3:], _POOL)
+        other_error = ops.average_pool((other - real)[..., 3:], _POOL)
+        return ops.mean(error * other_error)
 
     def train_step(self, data):
         """One step of each network on `(actions, real_strokes)`."""
@@ -190,18 +187,9 @@ class GAN(keras.Model):
         self.d_optimizer.apply(tape.gradient(d_loss, d_variables), d_variables)
         self.g_optimizer.apply(tape.gradient(total, g_variables), g_variables)
         right = ops.concatenate([real_logits > 0, fake_logits <= 0])
-        return self._track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            anchor=anchor,
-            accuracy=ops.mean(ops.cast(right, "float32")),
-        )
-
-    def _track(self, **values):
-        """Add a step's values to the means of the epoch."""
-        for name, value in values.items():
-            self.trackers[name].update_state(value)
-        return {name: t.result() for name, t in self.trackers.items()}
+        for mean, value in zip(self.means, (d_loss, g_loss, anchor, right)):
+            mean.update_state(value)
+        return self.get_metrics_result()
 
     def fit(self, *arguments, **settings):
         """Train as `keras.Model.fit`, then take the running mean of weights."""
@@ -225,24 +213,19 @@ def compile_gan(gan, config):
         config: `GANConfig`.
     """
     num_steps = config.epochs * config.steps_per_epoch
-    schedule = keras.optimizers.schedules.CosineDecay
     warm_up = min(config.warm_up_steps, num_steps - 1)
-    moments = {"beta_1": 0.5, "beta_2": 0.99}
+    cosine = keras.optimizers.schedules.CosineDecay
+    g_rate = cosine(
+        0.0,
+        num_steps - warm_up,
+        alpha=0.02,
+        warmup_target=config.g_learning_rate,
+        warmup_steps=warm_up,
+    )
+    d_rate = cosine(config.d_learning_rate, num_steps, alpha=0.4)
+    adam = functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.99)
     gan.compile(
-        g_optimizer=keras.optimizers.Adam(
-            schedule(
-                0.0,
-                num_steps - warm_up,
-                alpha=0.02,
-                warmup_target=config.g_learning_rate,
-                warmup_steps=warm_up,
-            ),
-            use_ema=True,
-            **moments,
-        ),
-        d_optimizer=keras.optimizers.Adam(
-            schedule(config.d_learning_rate, num_steps, alpha=0.4), **moments
-        ),
+        g_optimizer=adam(g_rate, use_ema=True), d_optimizer=adam(d_rate)
     )
 
 

@@ -4,6 +4,8 @@ Two kinds are here: ours, which is told the geometry and learns only the
 brush, and the course's, which has to learn geometry from pixels.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -233,29 +235,22 @@ class FullyConnectedGenerator(StrokeGenerator):
 
     def __init__(self, num_features, width):
         super().__init__(name="fc_generator")
-        stages = [layers.Dense(num_features), layers.Reshape((1, 1, -1))]
-        for stage in range(4):
-            stages += [
-                layers.Conv2DTranspose(
-                    width >> stage,
-                    4,
-                    strides=2 if stage else 1,
-                    padding="same" if stage else "valid",
-                    activation="relu",
-                    use_bias=False,
-                ),
-                layers.BatchNormalization(),
-            ]
-        stages += [
-            layers.Conv2DTranspose(
-                width >> 3, 3, padding="same", activation="relu", use_bias=False
-            ),
-            layers.BatchNormalization(),
-            layers.Conv2DTranspose(
-                1, 4, strides=2, padding="same", use_bias=False
-            ),
+        convolve = functools.partial(
+            layers.Conv2DTranspose, padding="same", use_bias=False
+        )
+        stages = [
+            convolve(width, 4, padding="valid"),
+            *(convolve(width >> k, 4, strides=2) for k in (1, 2, 3)),
+            convolve(width >> 3, 3),
         ]
-        self.network = keras.Sequential(stages)
+        self.network = keras.Sequential(
+            [layers.Dense(num_features), layers.Reshape((1, 1, -1))]
+        )
+        for stage in stages:
+            self.network.add(stage)
+            self.network.add(layers.ReLU())
+            self.network.add(layers.BatchNormalization())
+        self.network.add(convolve(1, 4, strides=2))
 
     def build(self, input_shape):
         self.network.build(input_shape)
@@ -296,13 +291,7 @@ def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
 
 
 def build_brush_generator(
-    num_points=96,
-    num_maps=3,
-    num_nib=1,
-    nib_follows=False,
-    hidden_units=(16, 16),
-    num_dabs=0,
-    reach=6.0,
+    hidden_units=(16, 16), num_dabs=0, reach=6.0, **field
 ):
     """Build a stroke generator for any MyPaint brush.
 
@@ -311,14 +300,12 @@ def build_brush_generator(
     The 1x1 layers also see how large a pixel is in radii.
 
     Args:
-        num_points: int, see `BrushField`.
-        num_maps: int, see `BrushField`.
-        num_nib: int, see `BrushField`.
-        nib_follows: bool, see `BrushField`.
         hidden_units: sequence of ints, widths of the 1x1 layers.
         num_dabs: int, see `build_generator`. The dabs are `BrushDabs`, for
             brushes with a round nib.
         reach: float, radii from the curve to the last visible paint.
+        **field: `num_points`, `num_maps`, `num_nib` and `nib_follows`, see
+            `BrushField`.
 
     Returns:
         A `keras.Model` as `build_generator` returns it. Its defaults have
@@ -329,7 +316,7 @@ def build_brush_generator(
     >>> build_brush_generator().count_params()
     449
     """
-    field = BrushField(num_points, num_maps, num_nib, nib_follows)
+    field = BrushField(**field)
     generator = BrushGenerator(field, hidden_units, BrushDabs(), num_dabs)
     generator.reach = (reach, 0.0)
     generator.build((None, len(ACTION_NAMES)))
@@ -417,7 +404,7 @@ def stroke_noise(generator, seed, stroke):
     return random.standard_normal(generator.noise_shape, "float32")
 
 
-def compile_generator(generator, config, num_strokes):
+def compile_generator(generator, config, num_strokes, **options):
     """Prepare a generator for `fit` on `StrokeBatches`.
 
     Args:
@@ -425,8 +412,15 @@ def compile_generator(generator, config, num_strokes):
         config: `GeneratorConfig`.
         num_strokes: int, strokes of an epoch; sets the learning rate's
             decay.
+        **options: of `keras.optimizers.Adam`.
     """
-    _compile(generator, config, num_strokes)
+    num_steps = max(1, num_strokes // config.batch_size) * config.epochs
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, num_steps
+    )
+    optimizer = keras.optimizers.Adam(schedule, **options)
+    optimizer.build(generator.trainable_variables)
+    generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
 
 
 def compile_brush_generator(generator, config, num_strokes):
@@ -438,17 +432,7 @@ def compile_brush_generator(generator, config, num_strokes):
         num_strokes: int, strokes of an epoch; sets the learning rate's
             decay.
     """
-    _compile(generator, config, num_strokes, clipnorm=1.0)
-
-
-def _compile(generator, config, num_strokes, **options):
-    num_steps = max(1, num_strokes // config.batch_size) * config.epochs
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, num_steps
-    )
-    optimizer = keras.optimizers.Adam(schedule, **options)
-    optimizer.build(generator.trainable_variables)
-    generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
+    compile_generator(generator, config, num_strokes, clipnorm=1.0)
 
 
 def generator_arguments(settings):
@@ -464,7 +448,7 @@ def generator_arguments(settings):
     Returns:
         A dict of keyword arguments.
     """
-    ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
+    ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
     if ratio > 1.5:
         arguments = {
             "num_nib": int(np.clip(round(2.2 * ratio), 5, 12)),
@@ -473,10 +457,9 @@ def generator_arguments(settings):
         if "direction" in setting_inputs(settings, "elliptical_dab_angle"):
             arguments["nib_follows"] = True
         return arguments
-    is_random = any(
-        np.any(setting(settings, name) > 0)
-        for name in ("offset_by_random", "radius_by_random")
-    )
+    offset = setting(settings, "offset_by_random")
+    growth = setting(settings, "radius_by_random")
+    is_random = np.any(offset > 0) or np.any(growth > 0)
     return {"num_dabs": _NUM_DABS} if is_random else {}
 
 

@@ -65,21 +65,16 @@ def find_weights(name, folder):
 
 def _find_entry(name_or_path):
     """The file of some weights, and what the manifest says of it."""
-    try:
-        path = pathlib.Path(name_or_path)
-    except TypeError as error:
-        raise DataError(
-            "Weights are a name or a path. Received: "
-            f"{type(name_or_path).__name__}."
-        ) from error
+    path = pathlib.Path(str(name_or_path))
     is_name = len(path.parts) == 1 and not path.name.endswith(_SUFFIX)
     folder = _presets() if is_name else path.parent
     name = path.name.removesuffix(_SUFFIX)
     entries = read_manifest(folder)
     if name not in entries:
+        known = ", ".join(sorted(entries)) or "none"
         raise DataError(
-            f"There are no weights {str(name_or_path)!r} in {folder}. There "
-            f"are: {', '.join(sorted(entries)) or 'none'}."
+            f"There are no weights {str(name_or_path)!r} in {folder}. Give a "
+            f"name or a path; there are: {known}."
         )
     return folder / (name + _SUFFIX), entries[name]
 
@@ -107,10 +102,7 @@ def load_pretrained(name_or_path):
     path, entry = _find_entry(name_or_path)
     try:
         if sha256(path) != entry["sha256"]:
-            raise DataError(
-                f"{path} is damaged: its SHA-256 is not the one in "
-                f"{path.with_name('manifest.json')}. Get the file again."
-            )
+            raise ValueError("damaged: another SHA-256 than in the manifest")
         if entry["builder"] not in _BUILDERS:
             raise ValueError(f"unknown builder {entry['builder']!r}")
         model = _BUILDERS[entry["builder"]](**entry["arguments"])
@@ -118,8 +110,6 @@ def load_pretrained(name_or_path):
         if "brush" in entry:
             load_brush(entry["brush"])  # Fail now, not while replaying.
             model.brush = entry["brush"]
-    except DataError:
-        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"The weights {path} cannot be loaded ({error}). Get the file "
@@ -203,19 +193,16 @@ def save_pretrained(model, path, builder, arguments, facts):
     copy.set_weights(model.get_weights())
     with written_whole(path) as temporary:
         copy.save_weights(temporary)
+    versions = {"python": platform.python_version()}
+    for package in ("keras", "tensorflow", "numpy"):
+        versions[package] = importlib.metadata.version(package)
     entries[path.name.removesuffix(_SUFFIX)] = {
         "sha256": sha256(path),
         "builder": builder,
         "arguments": arguments,
         "num_weights": model.count_params(),
         **facts,
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                package: importlib.metadata.version(package)
-                for package in ("keras", "tensorflow", "numpy")
-            },
-        },
+        "versions": versions,
     }
     _write_manifest(folder, entries)
 
@@ -248,7 +235,7 @@ def read_manifest(folder=None, missing_ok=False):
 def load_generator(generator):
     """Return the model that a name or a model stands for.
 
-    It is the same each time, until the file is written anew.
+    It is the same each time, until the weights are saved anew.
 
     Args:
         generator: str or path for `load_pretrained`, or a model.
@@ -266,18 +253,16 @@ def load_generator(generator):
         )
     model = generator
     if not hasattr(generator, "opacity"):
-        path, _ = _find_entry(generator)
-        status = path.stat() if path.exists() else None
-        written = status and (status.st_mtime_ns, status.st_size)
-        model = _load_once(path.absolute(), written)
+        path, entry = _find_entry(generator)
+        model = _load_once(path.absolute(), str(entry))
     if not hasattr(model, "opacity"):
         raise DataError(f"{str(generator)!r} is no generator and cannot draw.")
     return model
 
 
 @functools.lru_cache(maxsize=4)
-def _load_once(path, written):
-    """As `load_pretrained`, once for each time that the file was written."""
+def _load_once(path, entry):
+    """As `load_pretrained`, anew if the manifest's entry is another one."""
     return load_pretrained(path)
 
 
@@ -295,5 +280,4 @@ def brush_of(generator):
     """
     if hasattr(generator, "brush"):
         return generator.brush
-    _, entry = _find_entry(generator)
-    return entry.get("brush", "dry_brush")
+    return _find_entry(generator)[1].get("brush", "dry_brush")

@@ -155,6 +155,22 @@ def _gauss(steepness, centre, places):
     return ops.exp(-ops.square(ops.matmul(terms, powers)))
 
 
+def add_weights(layer, trainable=True, **values):
+    """Give a layer weights that start with these values.
+
+    Args:
+        layer: `keras.Layer`.
+        trainable: bool, whether they are learned. Default `True`.
+        **values: float or float array, for each name.
+    """
+    for name, value in values.items():
+        weight = layer.add_weight(
+            np.shape(value), "zeros", trainable=trainable, name=name
+        )
+        weight.assign(value)
+        setattr(layer, name, weight)
+
+
 class GaussianField(layers.Layer):
     """Maps of how densely a stroke covers each pixel with paint.
 
@@ -170,14 +186,6 @@ class GaussianField(layers.Layer):
         super().__init__(**kwargs)
         self.num_points, self.num_maps = num_points, num_maps
         self._samples = curve_samples(num_points)
-
-    def _add_weights(self, values):
-        for name, value in values.items():
-            weight = self.add_weight(
-                shape=np.shape(value), initializer="zeros", name=name
-            )
-            weight.assign(value)
-            setattr(self, name, weight)
 
     def call(self, actions, size=WINDOW_SIZE, samples=None, places=None):
         """Compute the maps.
@@ -231,28 +239,21 @@ class StrokeField(GaussianField):
 
     def build(self, input_shape):
         steps = np.linspace(0, 1, self.num_maps)
-        self._add_weights(
-            {
-                "log_width": np.log(0.3 + 0.4 * steps),
-                "spread": 1.1 * steps,
-                "mass": np.full_like(steps, 0.5),
-                "mass_of_pressure": np.ones_like(steps),
-            }
+        add_weights(
+            self,
+            log_width=np.log(0.3 + 0.4 * steps),
+            spread=1.1 * steps,
+            mass=np.full_like(steps, 0.5),
+            mass_of_pressure=np.ones_like(steps),
         )
 
     def spread_paint(self, path, piece):
-        width, spread, mass, mass_of_pressure = (
-            weight[:, None, None]
-            for weight in (
-                ops.exp(self.log_width),
-                self.spread,
-                self.mass,
-                self.mass_of_pressure,
-            )
-        )
-        variance = ops.square(width) + ops.square(spread * path.pressure)
+        width = ops.exp(self.log_width)[:, None, None]
+        spread = self.spread[:, None, None] * path.pressure
+        variance = ops.square(width) + ops.square(spread)
         variance = path.radius**2 * variance + piece
-        mass = (mass + mass_of_pressure * path.pressure) * path.pressure
+        mass = self.mass_of_pressure[:, None, None] * path.pressure
+        mass = (self.mass[:, None, None] + mass) * path.pressure
         # Dabs of a piece, each thinned out by the area that it is spread on.
         mass = mass * (_DABS_PER_RADIUS / 2 * path.length * path.radius)
         return Gaussians(path.x, path.y, variance, mass / variance)
@@ -271,42 +272,35 @@ class BrushField(GaussianField):
     it follows, at one angle to the path.
 
     Args:
-        num_points: int, points of the curve. Default 96.
-        num_maps: int, maps with curves of their own. Default 3.
         num_nib: int, points of the nib. Default 1, a round nib.
         nib_follows: bool, whether the nib turns with the path.
+        **kwargs: `num_points` and `num_maps`, see `StrokeField`.
     """
 
-    def __init__(
-        self,
-        num_points=96,
-        num_maps=3,
-        num_nib=1,
-        nib_follows=False,
-        **kwargs,
-    ):
-        super().__init__(num_points, num_maps, **kwargs)
+    def __init__(self, num_nib=1, nib_follows=False, **kwargs):
+        super().__init__(**kwargs)
         self.num_nib, self.nib_follows = num_nib, nib_follows
 
     def build(self, input_shape):
         maps = np.zeros(self.num_maps)
         curves = np.zeros((self.num_maps, NUM_KNOTS))
-        values = {
-            "log_width": curves,
-            "log_mass": curves,
-            "log_mass_of_time": maps - 3.0,
-            "slowdown": maps,
-            "log_tracking_length": -1.0,
-            "log_tracking_rate": 3.0,
-        }
+        add_weights(
+            self,
+            log_width=curves,
+            log_mass=curves,
+            log_mass_of_time=maps - 3.0,
+            slowdown=maps,
+            log_tracking_length=-1.0,
+            log_tracking_rate=3.0,
+        )
         if self.num_nib > 1:
-            values |= {
-                "nib_angle": 0.0,
-                "log_nib_ratio": 0.0,
-                "log_nib": np.zeros(NUM_KNOTS),
-                "nib_slowdown": 0.0,
-            }
-        self._add_weights(values)
+            add_weights(
+                self,
+                nib_angle=0.0,
+                log_nib_ratio=0.0,
+                log_nib=curves[0],
+                nib_slowdown=0.0,
+            )
 
     def spread_paint(self, path, piece):
         path = self._track(path)
@@ -314,10 +308,8 @@ class BrushField(GaussianField):
         speed = path.length / path.radius * (num_points / STROKE_SECONDS)
         log_speed = ops.log(1 + speed / _SPEED)
         basis = hat_basis(path.pressure)  # (batch, points, knots)
-        log_width, log_mass = (
-            ops.einsum("mk,bpk->mbp", curves, basis)
-            for curves in (self.log_width, self.log_mass)
-        )
+        log_mass = ops.einsum("mk,bpk->mbp", self.log_mass, basis)
+        log_width = ops.einsum("mk,bpk->mbp", self.log_width, basis)
         log_width = log_width - self.slowdown[:, None, None] * log_speed
         spread = ops.square(path.radius * ops.exp(log_width))
         dabs = ops.exp(self.log_mass_of_time)[:, None, None]
@@ -384,10 +376,7 @@ class BrushField(GaussianField):
             mass=mass[..., None] * width / self.num_nib,
         )  # (..., batch, points, num_nib)
         return Gaussians(
-            *(
-                ops.reshape(values, (*ops.shape(values)[:-2], -1))
-                for values in row
-            )
+            *(ops.reshape(each, (*ops.shape(each)[:-2], -1)) for each in row)
         )
 
     def start_from(self, settings):
@@ -397,16 +386,14 @@ class BrushField(GaussianField):
             settings: dict, a brush file's JSON with its `radius_factor`.
         """
         base = settings["radius_factor"]
-        points = setting_inputs(settings, "radius_logarithmic").get("pressure")
-        growth = np.interp(KNOTS, *np.transpose(points)) if points else 0
-        dab = base * np.exp(growth + 0 * KNOTS)
-        ratio = float(setting(settings, "elliptical_dab_ratio", 0.0, 1.0))
+        dab = base * np.exp(pressure_curve(settings, "radius_logarithmic"))
+        ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
         spread = base * setting(settings, "offset_by_random")
         steps = np.linspace(0, 1, self.num_maps)[:, None]
-        thin = dab / max(1.0, ratio)
-        width = np.where(
-            ratio > 1.5, (0.5 + steps) * thin, (0.25 + 0.35 * steps) * dab
-        )
+        if ratio > 1.5:
+            width = (0.5 + steps) * dab / ratio
+        else:
+            width = (0.25 + 0.35 * steps) * dab
         width = np.hypot(width, steps * spread)
         self.log_width.assign(np.log(np.clip(width, 0.05, 10.0)))
         opaque = setting(settings, "opaque", default=1.0)
@@ -414,13 +401,13 @@ class BrushField(GaussianField):
         mass = 10 * (np.clip(opaque, 0, 2) + 0.02) * dab**2 / ratio
         self.log_mass.assign(np.log(mass / np.clip(width, 0.3, None)))
         dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
-        dabs = float(dabs + setting(settings, "dabs_per_basic_radius", 0.0))
-        lag = 0.1 + float(setting(settings, "slow_tracking_per_dab", 0.0))
+        dabs += setting(settings, "dabs_per_basic_radius", 0.0)
+        lag = 0.1 + setting(settings, "slow_tracking_per_dab", 0.0)
         self.log_tracking_length.assign(np.log(base * lag / max(1.0, dabs)))
-        per_second = float(setting(settings, "dabs_per_second", 0.0))
+        per_second = setting(settings, "dabs_per_second", 0.0)
         self.log_tracking_rate.assign(np.log((1 + 10 * per_second) / lag))
         if self.num_nib > 1:
-            angle = float(setting(settings, "elliptical_dab_angle", 0.0, 90.0))
+            angle = setting(settings, "elliptical_dab_angle", 0.0, 90.0)
             self.nib_angle.assign(np.deg2rad(angle))
             self.log_nib_ratio.assign(np.log(ratio))
             self.log_nib.assign(np.log(dab))
@@ -433,20 +420,21 @@ def setting(settings, name, pressure=KNOTS, default=0.0):
         settings: dict, a brush file's JSON.
         name: str, such as `"opaque"`.
         pressure: float array, pen pressures. Default: `KNOTS`.
-        default: float, if the file does not have it.
+        default: float or float array, if the file does not have it.
 
     Returns:
         A float array with the shape of `pressure`: the base value and the
         curve of the pressure.
     """
-    value = settings["settings"].get(name)
-    if value is None:
-        return np.full(np.shape(pressure), default)
-    total = np.full(np.shape(pressure), float(value["base_value"]))
-    points = value["inputs"].get("pressure")
-    return (
-        total + np.interp(pressure, *np.transpose(points)) if points else total
-    )
+    base = settings["settings"].get(name, {}).get("base_value", default)
+    base = np.asarray(base, "float64")
+    return base + pressure_curve(settings, name, pressure)
+
+
+def pressure_curve(settings, name, pressure=KNOTS):
+    """What the pen's pressure adds to a setting. See `setting`."""
+    points = setting_inputs(settings, name).get("pressure") or [(0, 0)]
+    return np.interp(pressure, *np.transpose(points))
 
 
 def setting_inputs(settings, name):

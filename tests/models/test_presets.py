@@ -70,7 +70,7 @@ def test_a_manifest_runs_no_code_of_its_own(saved, change):
 
 @pytest.mark.parametrize("bad", ["", "no/where/generator_pretrained", None, 5])
 def test_what_is_no_name_is_no_preset(bad):
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"no weights|cannot be read"):
         nbpainter.load_pretrained(bad)
 
 
