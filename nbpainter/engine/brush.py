@@ -6,7 +6,6 @@ give the same pixels.
 """
 
 import colorsys
-import json
 import math
 import os
 import signal
@@ -23,14 +22,13 @@ from nbpainter.actions import (
     Y_COLUMNS,
     brush_radius,
     check_actions,
-    columns,
     curve_weights,
     pressure_weights,
     random_actions,
 )
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.engine.libmypaint import Surface, load_library
-from nbpainter.errors import EngineError, check_count, check_size
+from nbpainter.errors import check_count, check_size
 
 CHUNK_STROKES = 2_500
 """Strokes of a file of episodes that one brush draws in one go."""
@@ -49,78 +47,78 @@ _WARM_UP_STROKES = 8
 # Mean distance of the dry brush's paint from the path, in radii.
 _USUAL_WIDTH = 0.85
 
+# Side in pixels of the canvas that a brush's width is measured on.
+_WIDTH_SIDE = 256
 
-class _Pen:
-    """A MyPaint brush whose radius factor is known.
+# Inputs of a setting's curve that measure how fast the pen goes.
+_SPEEDS = ("speed1", "speed2")
+
+
+class Brush:
+    """A MyPaint brush whose random numbers run on from stroke to stroke.
 
     Args:
-        settings: dict, see `load_brush`.
-        radius_factor: float, radius of the brush over that of the action.
-        seed: as of `Brush`.
+        brush: str, path or dict, see `load_brush`. Default `"dry_brush"`.
+        seed: int >= 0 or sequence of such ints, which random numbers the
+            brush starts with.
+
+    Attributes:
+        radius_factor: float, radius of the brush over that of the action:
+            the brush's own, or measured.
     """
 
     _handle = None
 
-    def __init__(self, settings, radius_factor, seed):
+    def __init__(self, brush="dry_brush", seed=0):
+        file = load_brush(brush)
         self._library = load_library()
-        self.radius_factor = radius_factor
-        settings = {
-            **settings,
-            "settings": self._known_settings(settings["settings"]),
-        }
+        self.radius_factor = file.get("radius_factor")
+        if self.radius_factor is None:
+            self.radius_factor = measure_radius_factor(file)
         self._handle = self._library.mypaint_brush_new()
         self._library.mypaint_brush_from_defaults(self._handle)
-        if not self._library.mypaint_brush_from_string(
-            self._handle, json.dumps(settings).encode()
-        ):
-            raise EngineError(
-                "libmypaint refuses the brush: choose a .myb file of version 3."
-            )
-        self._radius_log = None
+        self._speed_points = []
+        self._set_all(file["settings"])
         self._gammas = {
             source: self._library.mypaint_brush_get_base_value(
-                self._handle, self._setting(f"{source}_gamma")
+                self._handle, self._number(f"{source}_gamma")
             )
-            for source in ("speed1", "speed2")
+            for source in _SPEEDS
         }
-        self._speed_points = self._find_speed_points(settings["settings"])
         self._warm_up(seed)
 
     def __del__(self):
         if self._handle:
             self._library.mypaint_brush_unref(self._handle)
 
-    def _setting(self, name):
+    def _number(self, name):
         """Number of a setting; negative if this library has none."""
         return self._library.mypaint_brush_setting_from_cname(name.encode())
 
-    def _input(self, name):
-        """Number of an input of a setting's curve; negative for none."""
-        return self._library.mypaint_brush_input_from_cname(name.encode())
+    def _set(self, name, value):
+        self._library.mypaint_brush_set_base_value(
+            self._handle, self._number(name), value
+        )
 
-    def _known_settings(self, settings):
-        """Leave out what this version of the library would complain of."""
-        return {
-            name: {
-                **value,
-                "inputs": {
-                    source: points
-                    for source, points in value["inputs"].items()
-                    if self._input(source) >= 0
-                },
-            }
-            for name, value in settings.items()
-            if self._setting(name) >= 0
-        }
-
-    def _find_speed_points(self, settings):
-        """Points of all curves over the pen's speed, see `_set_radius`."""
-        return [
-            (self._setting(name), source, index, x, y)
-            for name, value in settings.items()
-            for source in self._gammas
-            for index, (x, y) in enumerate(value["inputs"].get(source, []))
-        ]
+    def _set_all(self, settings):
+        """Set what this version of the library knows of a file's settings."""
+        library = self._library
+        for name, value in settings.items():
+            setting = self._number(name)
+            if setting < 0:
+                continue
+            self._set(name, float(value["base_value"]))
+            for source, points in value["inputs"].items():
+                number = library.mypaint_brush_input_from_cname(source.encode())
+                if number < 0:
+                    continue
+                curve = self._handle, setting, number
+                library.mypaint_brush_set_mapping_n(*curve, len(points))
+                for index, point in enumerate(points):
+                    x, y = map(float, point)
+                    library.mypaint_brush_set_mapping_point(*curve, index, x, y)
+                    if source in _SPEEDS:
+                        self._speed_points.append((source, curve, index, x, y))
 
     def _warm_up(self, seed):
         """Bring the brush to rest at the origin, with random numbers of a seed.
@@ -136,11 +134,6 @@ class _Pen:
         for _ in range(2):
             self._stroke_to(scratch, 0.0, 0.0, 0.0, 100.0)
 
-    def _set(self, name, value):
-        self._library.mypaint_brush_set_base_value(
-            self._handle, self._setting(name), value
-        )
-
     def _set_radius(self, radius_log):
         """Set the radius, and measure the pen's speed in radii a second.
 
@@ -149,20 +142,15 @@ class _Pen:
         curve is `m ln(e^gamma + speed) + q`, so a gamma that is larger by
         `ln(radius)` and curve points moved to match give the old behaviour.
         """
-        if radius_log == self._radius_log:
-            return
-        self._radius_log = radius_log
         self._set("radius_logarithmic", radius_log)
         for source, gamma in self._gammas.items():
             self._set(f"{source}_gamma", gamma + radius_log)
-        for setting, source, index, x, y in self._speed_points:
+        for source, curve, index, x, y in self._speed_points:
             gamma = self._gammas[source]
             slope, offset = _speed_mapping(gamma)
             new_slope, new_offset = _speed_mapping(gamma + radius_log)
             x = ((x - offset) / slope + radius_log) * new_slope + new_offset
-            self._library.mypaint_brush_set_mapping_point(
-                self._handle, setting, self._input(source), index, x, y
-            )
+            self._library.mypaint_brush_set_mapping_point(*curve, index, x, y)
 
     def _stroke_to(self, surface, x, y, pressure, seconds):
         canvas = surface.handle if surface else None
@@ -197,40 +185,17 @@ class _Pen:
         # The first event: a quarter of a pixel (of 64) along the first chord.
         chord = math.hypot(x[1] - x[0], y[1] - y[0])
         part = min(1.0, 0.25 / WINDOW_SIZE * side / chord) if chord else 0.0
-        first_x = x[0] + part * (x[1] - x[0])
-        first_y = y[0] + part * (y[1] - y[0])
         self._library.mypaint_surface_begin_atomic(surface.handle)
         self._stroke_to(surface, x[0], y[0], 0.0, travel_seconds)
-        self._stroke_to(surface, first_x, first_y, pressure[0], _EVENT_SECONDS)
+        x[0] += part * (x[1] - x[0])
+        y[0] += part * (y[1] - y[0])
         # The loop that all drawing time is spent in: no look-ups.
         stroke_to = self._library.mypaint_brush_stroke_to
         brush, canvas = self._handle, surface.handle
-        points = zip(x[1:].tolist(), y[1:].tolist(), pressure[1:].tolist())
-        for px, py, p in points:
+        for px, py, p in zip(x.tolist(), y.tolist(), pressure.tolist()):
             stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
         self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
         self._library.mypaint_surface_end_atomic(surface.handle, None)
-
-
-class Brush(_Pen):
-    """A MyPaint brush whose random numbers run on from stroke to stroke.
-
-    Args:
-        brush: str, path or dict, see `load_brush`. Default `"dry_brush"`.
-        seed: int >= 0 or sequence of such ints, which random numbers the
-            brush starts with.
-
-    Attributes:
-        radius_factor: float, radius of the brush over that of the action:
-            the brush's own, or measured.
-    """
-
-    def __init__(self, brush="dry_brush", seed=0):
-        settings = load_brush(brush)
-        radius_factor = settings.get("radius_factor")
-        if radius_factor is None:
-            radius_factor = measure_radius_factor(settings)
-        super().__init__(settings, radius_factor, seed)
 
 
 def measure_radius_factor(settings):
@@ -247,42 +212,58 @@ def measure_radius_factor(settings):
     Returns:
         A float, rounded to three figures; 1 for a brush that draws nothing.
     """
+    angles = np.repeat(np.arange(4) * np.pi / 4, 3)
+    actions = straight_strokes(angles, 0.5)
+    actions[:, PRESSURE_COLUMNS] = np.tile([0.4, 0.7, 1.0], 4)[:, None]
+    radius = float(brush_radius(actions[0, ACTION_INDEX["size"]]))
+    # Away from both ends, and how far aside there.
+    near = np.abs(aside(angles + np.pi / 2, _WIDTH_SIDE)) < 0.15
+    distance = np.abs(aside(angles, _WIDTH_SIDE))
     factor = 1.0
     for _ in range(2):  # Pixels matter to a thin brush: look again.
-        pen = _Pen(settings, factor, seed=0)
-        widths = [
-            _measure_width(pen, angle, pressure)
-            for angle in np.arange(4) * np.pi / 4
-            for pressure in (0.4, 0.7, 1.0)
-        ]
-        widths = [width for width in widths if width > 0]
-        if not widths:
+        pen = Brush(settings | {"radius_factor": factor})
+        drawn = _draw_each(actions, pen, _WIDTH_SIDE, travel_seconds=1.0)
+        opacity = np.stack([pixels[..., 3] for pixels in drawn]) * near
+        paint = opacity.sum(axis=(1, 2))
+        widths = (distance * opacity).sum(axis=(1, 2))[paint >= 1]
+        widths = widths / paint[paint >= 1] / radius
+        if not widths.size:
             return 1.0
-        factor *= _USUAL_WIDTH / float(np.mean(np.square(widths)) ** 0.5)
+        factor *= _USUAL_WIDTH / float(np.mean(widths**2) ** 0.5)
         factor = min(max(float(f"{factor:.3g}"), 0.01), 100.0)
     return factor
 
 
-def _measure_width(pen, angle, pressure):
-    """Mean distance of paint from a straight path, in radii; 0 for none."""
-    size, side = 0.5, 256
-    half = 0.25 * np.array([np.cos(angle), np.sin(angle)])
-    action = np.full(len(ACTION_INDEX), 0.5)
-    action[columns("start_x", "start_y")] -= half
-    action[columns("end_x", "end_y")] += half
-    action[ACTION_INDEX["size"]] = size
-    action[PRESSURE_COLUMNS] = pressure
-    surface = Surface(side, side)
-    pen.draw(surface, action, side, travel_seconds=1.0)
-    opacity = surface.pixels()[..., 3]
-    y, x = (np.indices((side, side)) + 0.5) / side - 0.5
-    along = x * np.cos(angle) + y * np.sin(angle)
-    opacity = np.where(np.abs(along) < 0.15, opacity, 0)
-    if opacity.sum() < 1:
-        return 0.0
-    distance = np.abs(y * np.cos(angle) - x * np.sin(angle))
-    mean = float((distance * opacity).sum() / opacity.sum())
-    return mean / float(brush_radius(size))
+def straight_strokes(angles, length):
+    """Make actions of straight strokes through the middle of the window.
+
+    Args:
+        angles: float array `(n,)`, their directions.
+        length: float, as a part of the window's side.
+
+    Returns:
+        A float array `(n, 12)`; all that is no place is 0.5.
+    """
+    actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
+    steps = length * np.array([-0.5, 0, 0.5])
+    actions[:, X_COLUMNS] += np.outer(np.cos(angles), steps)
+    actions[:, Y_COLUMNS] += np.outer(np.sin(angles), steps)
+    return actions
+
+
+def aside(angles, size):
+    """Say how far to the right of a `straight_strokes`' path each pixel lies.
+
+    Args:
+        angles: float array `(n,)`.
+        size: int, side of the window in pixels.
+
+    Returns:
+        A float array `(n, size, size)`, in sides of the window.
+    """
+    middle = (np.arange(size) + 0.5) / size - 0.5
+    down = np.cos(angles)[:, None, None] * middle[:, None]
+    return down - np.sin(angles)[:, None, None] * middle
 
 
 def _speed_mapping(gamma):
@@ -322,12 +303,12 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     return strokes
 
 
-def _draw_each(actions, pen, size):
+def _draw_each(actions, pen, size, **options):
     """Yield each stroke alone, premultiplied RGBA `(size, size, 4)`."""
     surface = Surface(size, size)
     for action in actions:
         surface.clear()
-        pen.draw(surface, action, size)
+        pen.draw(surface, action, size, **options)
         yield surface.pixels()
 
 

@@ -150,6 +150,8 @@ def check_brush(settings, name):
     try:
         if settings["version"] != 3:
             raise ValueError(f"version {settings['version']!r}")
+        if not settings["settings"]:
+            raise ValueError("no settings")
         for value in settings["settings"].values():
             float(value["base_value"])
             for points in value["inputs"].values():

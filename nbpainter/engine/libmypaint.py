@@ -30,13 +30,10 @@ _INSTALL = {
 class _TileRequest(ctypes.Structure):
     # MyPaintTileRequest of libmypaint 1.x, mypaint-tiled-surface.h.
     _fields_ = [
-        ("tx", ctypes.c_int),
-        ("ty", ctypes.c_int),
-        ("readonly", ctypes.c_int),
+        ("place_and_mode", ctypes.c_int * 3),
         ("buffer", ctypes.POINTER(ctypes.c_uint16)),
         ("context", ctypes.c_void_p),
-        ("thread_id", ctypes.c_int),
-        ("mipmap_level", ctypes.c_int),
+        ("thread_and_level", ctypes.c_int * 2),
     ]
 
 
@@ -56,17 +53,16 @@ _PROTOTYPES = {
     "mypaint_surface_unref": "-p",
     "mypaint_surface_begin_atomic": "-p",
     "mypaint_surface_end_atomic": "-pp",
-    "mypaint_tile_request_init": "-riiii",
     "mypaint_tiled_surface_tile_request_start": "-pr",
     "mypaint_tiled_surface_tile_request_end": "-pr",
     "mypaint_brush_new": "p",
     "mypaint_brush_unref": "-p",
     "mypaint_brush_from_defaults": "-p",
-    "mypaint_brush_from_string": "ips",
     "mypaint_brush_setting_from_cname": "is",
     "mypaint_brush_input_from_cname": "is",
     "mypaint_brush_set_base_value": "-pif",
     "mypaint_brush_get_base_value": "fpi",
+    "mypaint_brush_set_mapping_n": "-piii",
     "mypaint_brush_set_mapping_point": "-piiiff",
     "mypaint_brush_stroke_to": "ippfffffd",
 }
@@ -82,11 +78,9 @@ def load_library():
     Raises:
         EngineError: if there is no libmypaint, or another one.
     """
-    for name in ("mypaint-1.5", "mypaint"):
-        path = ctypes.util.find_library(name)
-        if path:
-            break
-    else:
+    find = ctypes.util.find_library
+    path = find("mypaint-1.5") or find("mypaint")
+    if not path:
         raise EngineError(
             "The MyPaint engine (libmypaint) was not found. Install it with: "
             f"{_INSTALL.get(sys.platform, _INSTALL['linux'])}"
@@ -124,8 +118,9 @@ class Surface:
         EngineError: if libmypaint is missing or has no memory left.
     """
 
+    handle = None
+
     def __init__(self, height, width):
-        self.handle = None
         self._library = load_library()
         self.height, self.width = height, width
         self.handle = self._library.mypaint_fixed_tiled_surface_new(
@@ -136,16 +131,15 @@ class Surface:
                 f"libmypaint cannot make a canvas of {width} x {height} "
                 "pixels: choose a smaller size."
             )
-        rows, tiles_per_row = -(-height // _TILE), -(-width // _TILE)
-        request = _TileRequest()
-        self._library.mypaint_tile_request_init(request, 0, 0, 0, 0)
+        request = _TileRequest()  # For the first tile.
         self._library.mypaint_tiled_surface_tile_request_start(
             self.handle, request
         )
-        # The tiles follow each other in memory and never move.
-        self._tiles = np.ctypeslib.as_array(
-            request.buffer, (rows, tiles_per_row, _TILE, _TILE, 4)
-        )
+        # The tiles follow each other in memory and never move. Seen as rows
+        # of tiles, lines of a tile, tiles of a row, pixels and channels.
+        shape = -(-height // _TILE), -(-width // _TILE), _TILE, _TILE, 4
+        tiles = np.ctypeslib.as_array(request.buffer, shape)
+        self._tiles = tiles.swapaxes(1, 2)
         self._library.mypaint_tiled_surface_tile_request_end(
             self.handle, request
         )
@@ -165,12 +159,9 @@ class Surface:
         Args:
             ground: float array `(height, width, 3)`, RGB in `[0, 1]`.
         """
-        rows, tiles_per_row = self._tiles.shape[:2]
-        whole = np.full((rows * _TILE, tiles_per_row * _TILE, 4), _OPAQUE)
-        whole[: self.height, : self.width, :3] = np.rint(ground * _OPAQUE)
-        self._tiles[...] = whole.reshape(
-            rows, _TILE, tiles_per_row, _TILE, 4
-        ).swapaxes(1, 2)
+        whole = np.full(self._tiles.shape, _OPAQUE)
+        self._crop(whole)[..., :3] = np.rint(ground * _OPAQUE)
+        self._tiles[...] = whole
 
     def pixels(self):
         """Return the picture, a float32 array `(height, width, 4)`.
@@ -178,8 +169,9 @@ class Surface:
         RGBA in `[0, 1]` with *premultiplied* alpha, as the engine keeps it:
         over white it is `rgb + (1 - alpha)`.
         """
-        rows, tiles_per_row = self._tiles.shape[:2]
-        pixels = self._tiles.swapaxes(1, 2).reshape(
-            rows * _TILE, tiles_per_row * _TILE, 4
-        )[: self.height, : self.width]
-        return pixels.astype("float32") / _OPAQUE
+        return self._crop(self._tiles).astype("float32") / _OPAQUE
+
+    def _crop(self, tiles):
+        """Of an array like `_tiles` the part that is seen."""
+        whole = tiles.reshape(len(tiles) * _TILE, -1, 4)
+        return whole[: self.height, : self.width]

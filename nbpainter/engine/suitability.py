@@ -5,9 +5,6 @@ that depends on the stroke alone. Whether a brush draws such strokes is found
 by drawing with it, not by reading its settings.
 """
 
-import functools
-import json
-
 import numpy as np
 
 from nbpainter.actions import (
@@ -21,7 +18,12 @@ from nbpainter.actions import (
     random_actions,
     sampling_matrix,
 )
-from nbpainter.engine.brush import Brush, draw_strokes
+from nbpainter.engine.brush import (
+    Brush,
+    aside,
+    draw_strokes,
+    straight_strokes,
+)
 from nbpainter.engine.brush_file import (
     installed_brushes,
     load_brush,
@@ -43,6 +45,16 @@ _BESIDE = 0.3
 # Side of a sample picture in pixels.
 _SAMPLE_SIDE = 128
 
+# The middle of a picture that is three windows wide and high.
+_WINDOW = np.s_[WINDOW_SIZE : 2 * WINDOW_SIZE, WINDOW_SIZE : 2 * WINDOW_SIZE]
+
+# Such a picture: four squares of strong colours, opaque.
+_GROUND = np.array(
+    [[(0.9, 0.1, 0.1), (0, 0.7, 0.2)], [(0.1, 0.2, 0.9), (1, 1, 0.8)]],
+    "float32",
+).repeat(3 * WINDOW_SIZE // 2, axis=0)
+_GROUND = _GROUND.repeat(3 * WINDOW_SIZE // 2, axis=1)
+
 
 def choose_brush(brush):
     """Read a brush, measure its width, and refuse what does not fit.
@@ -58,10 +70,10 @@ def choose_brush(brush):
             of one colour; says why.
     """
     settings = load_brush(brush)
-    if settings.get("radius_factor") is not None:
+    if "radius_factor" in settings:
         return settings  # It has been tried.
     name = brush if isinstance(brush, str) else "of this file"
-    problem, settings = _try(json.dumps(settings))
+    problem, settings = _try(settings)
     if problem:
         raise EngineError(
             f"The brush {name} does not fit strokes of one colour: {problem}."
@@ -69,11 +81,10 @@ def choose_brush(brush):
     return settings
 
 
-@functools.lru_cache(maxsize=16)
-def _try(text):
+def _try(settings):
     """The problem of a brush, or `None`, and its settings with its width."""
-    settings = json.loads(text)
-    settings["radius_factor"] = Brush(settings).radius_factor
+    factor = Brush(settings).radius_factor
+    settings = {**settings, "radius_factor": factor}
     return find_problem(settings), settings
 
 
@@ -90,7 +101,7 @@ def find_problem(settings):
     actions[:, PRESSURE_COLUMNS] = 0.3 + 0.7 * actions[:, PRESSURE_COLUMNS]
     # What smudges carries a colour on from the stroke before: let it be this.
     actions[:, COLOR_COLUMNS] = 0.2, 0.5, 0.8
-    clear = _draw_over(settings, actions, None)
+    clear = _draw_over(settings, actions)
     opacity = clear[..., 3]
     energy = np.mean(opacity**2, axis=(1, 2))
     if np.mean(energy > 1e-5) < 0.9:
@@ -100,12 +111,11 @@ def find_problem(settings):
     # The engine's colours are exact to a step of 8 bits.
     if _far_off(paint - color * opacity[..., None]) > 0.02:
         return "it changes its colour"
-    ground = _ground()
-    over = _draw_over(settings, actions, ground)
+    over = _draw_over(settings, actions, _GROUND)
     # A brush that smudges may hold nothing yet, and smear that.
     if np.mean(over[_NUM_STROKES // 2 :, ..., 3] < 0.95) > 1e-3:
         return "it erases what is there already"
-    expected = paint + (1 - opacity[..., None]) * ground
+    expected = paint + (1 - opacity[..., None]) * _GROUND[_WINDOW]
     if _far_off(over[..., :3] - expected) > 0.03:
         return "it smudges, or mixes with, what is there already"
     draws = [
@@ -117,8 +127,8 @@ def find_problem(settings):
     floor = np.mean((draws[0] - draws[2]) ** 2) / 2 / np.mean(draws[0] ** 2)
     if floor > 0.35:
         return "its strokes are more chance than anything else"
-    far = _paint_outside(actions, draws[0]) > 0.1
-    if far or _paint_beside(settings) > _BESIDE:
+    far = draws[0][_distances(actions) > _REACH].sum()
+    if far > 0.1 * draws[0].sum() or _paint_beside(settings) > _BESIDE:
         return "its paint lies beside the pen's path"
     small, large = (_covered(settings, size) for size in (0.2, 0.8))
     if large < 1.5 * small:
@@ -133,20 +143,10 @@ def _far_off(difference):
     return float(np.quantile(painted, 0.999)) if painted.size > 10 else 0.0
 
 
-def _ground():
-    """Four squares of strong colours, opaque."""
-    ground = np.empty((WINDOW_SIZE, WINDOW_SIZE, 3), "float32")
-    half = WINDOW_SIZE // 2
-    ground[:half, :half], ground[:half, half:] = (0.9, 0.1, 0.1), (0, 0.7, 0.2)
-    ground[half:, :half], ground[half:, half:] = (0.1, 0.2, 0.9), (1, 1, 0.8)
-    return ground
-
-
-def _draw_over(settings, actions, ground):
+def _draw_over(settings, actions, ground=None):
     """Draw each stroke on nothing or on a ground, premultiplied RGBA."""
     # With room around: what smudges should not smear what is no canvas.
-    side = WINDOW_SIZE
-    surface = Surface(3 * side, 3 * side)
+    surface = Surface(3 * WINDOW_SIZE, 3 * WINDOW_SIZE)
     pen = Brush(settings, _SEED)
     actions = actions.astype("float64")
     actions[:, X_COLUMNS + Y_COLUMNS] += 1
@@ -154,25 +154,21 @@ def _draw_over(settings, actions, ground):
     for action in actions:
         surface.clear()
         if ground is not None:
-            surface.fill(np.pad(ground, ((side,) * 2,) * 2 + ((0, 0),), "edge"))
+            surface.fill(ground)
         pen.draw(surface, action, travel_seconds=1.0)
-        drawn.append(surface.pixels()[side : 2 * side, side : 2 * side])
+        drawn.append(surface.pixels()[_WINDOW])
     return np.stack(drawn)
 
 
-def _distances(action):
-    """Of each pixel from the curve in radii, `(64, 64)`; a pixel less."""
+def _distances(actions):
+    """Of each pixel from each curve in radii, `(n, 64, 64)`; a pixel less."""
     pixels = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE
-    x, y, _ = np.tensordot(action, _SAMPLES, axes=1)
-    apart = np.hypot(pixels[None, :, None] - x, pixels[:, None, None] - y)
-    radius = brush_radius(action[ACTION_INDEX["size"]])
-    return (apart.min(axis=-1) - 1 / WINDOW_SIZE) / radius
-
-
-def _paint_outside(actions, opacity):
-    """Part of the paint that lies far from its curve, 0 to 1."""
-    distances = np.stack([_distances(action) for action in actions])
-    return opacity[distances > _REACH].sum() / opacity.sum()
+    apart = [
+        np.hypot(pixels[:, None] - x, pixels[:, None, None] - y).min(axis=-1)
+        for x, y, _ in np.tensordot(actions, _SAMPLES, axes=1)
+    ]
+    radii = brush_radius(actions[:, ACTION_INDEX["size"]])
+    return (np.stack(apart) - 1 / WINDOW_SIZE) / radii[:, None, None]
 
 
 def _paint_beside(settings):
@@ -181,22 +177,12 @@ def _paint_beside(settings):
     Of eight directions, the farthest: one offset may be to a side of the
     path, another to a side of the canvas.
     """
-    size, repeats = 0.5, 6
-    angles = np.repeat(np.arange(8) * np.pi / 4, repeats)
-    ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
-    actions[:, X_COLUMNS] += 0.2 * ahead[:, :1] * [-1, 0, 1]
-    actions[:, Y_COLUMNS] += 0.2 * ahead[:, 1:] * [-1, 0, 1]
-    actions[:, ACTION_INDEX["size"]] = size
-    opacity = draw_strokes(actions, brush=settings)[..., 3]
-    middle = (np.arange(WINDOW_SIZE) + 0.5) / WINDOW_SIZE - 0.5
-    aside = (
-        ahead[:, :1, None] * middle[:, None]
-        - ahead[:, 1:, None] * middle[None, :]
-    )
-    opacity, aside = (values.reshape(8, -1) for values in (opacity, aside))
-    mean = np.sum(opacity * aside, axis=1) / np.sum(opacity + 1e-9, axis=1)
-    return float(np.abs(mean).max()) / brush_radius(size)
+    angles = np.repeat(np.arange(8) * np.pi / 4, 6)
+    actions = straight_strokes(angles, 0.4)
+    opacity = draw_strokes(actions, brush=settings)[..., 3].reshape(8, -1)
+    distance = aside(angles, WINDOW_SIZE).reshape(8, -1)
+    mean = np.sum(opacity * distance, axis=1) / np.sum(opacity + 1e-9, axis=1)
+    return np.abs(mean).max() / brush_radius(actions[0, ACTION_INDEX["size"]])
 
 
 def measure_reach(actions, opacity):
@@ -209,10 +195,9 @@ def measure_reach(actions, opacity):
     Returns:
         A float, radii, at least 1: of all but one in a hundred strokes.
     """
-    reaches = [
-        np.max(_distances(action), initial=0.0, where=stroke > 2 / 255)
-        for action, stroke in zip(actions, opacity)
-    ]
+    reaches = np.max(
+        _distances(actions), axis=(1, 2), initial=0.0, where=opacity > 2 / 255
+    )
     return max(1.0, round(float(np.quantile(reaches, 0.99)), 1))
 
 
@@ -238,7 +223,7 @@ def list_brushes(word=""):
         if word not in name:
             continue
         try:
-            problem, settings = _try(json.dumps(load_brush(path)))
+            problem, settings = _try(load_brush(path))
         except EngineError as error:
             problem, settings = str(error), None
         yield {

@@ -65,6 +65,7 @@ def test_brushes_are_found_by_name_group_and_path(collection):
         "no json",
         "[]",
         '{"version": 2, "settings": {}}',
+        '{"version": 3, "settings": {}}',
         '{"version": 3, "settings": {"opaque": {"base_value": "x"}}}',
         '{"version": 3, "settings": {}, "radius_factor": -1}',
     ],
