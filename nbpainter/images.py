@@ -1,6 +1,5 @@
 """Pictures in one convention, RGB float32 in `[0, 1]`: read, resize, write."""
 
-import contextlib
 import io
 import numbers
 import os
@@ -83,39 +82,10 @@ def load_mask(mask, size):
 def _load(picture, size, kind, below):
     """Read a picture of any kind on a ground, black (0) or white (1)."""
     size = check_size(size)
-    with _errors_named(picture, kind):
-        if isinstance(picture, (str, os.PathLike)):
-            with Image.open(picture) as image:
-                picture = _decode(image, size)
-        elif isinstance(picture, Image.Image):
-            picture = _decode(picture, size)
-        pixels = _check_array(picture, kind)
-    if pixels.shape[2] == 4:
-        opacity = pixels[..., 3:]
-        pixels = pixels[..., :3] * opacity + below * (1 - opacity)
-    height, width = pixels.shape[:2]
-    scale = size / max(height, width)
-    pixels = resize(
-        pixels,
-        max(1, round(height * scale)),
-        max(1, round(width * scale)),
-        Image.Resampling.LANCZOS,
-    )
-    return np.clip(pixels, 0, 1)
-
-
-@contextlib.contextmanager
-def _errors_named(picture, kind):
-    """Turn whatever goes wrong with a picture into a sentence that names it."""
     is_file = isinstance(picture, (str, os.PathLike))
     name = picture if is_file else f"The {kind}"
     try:
-        with warnings.catch_warnings():
-            # `_decode` checks the size.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
-    except DataError:
-        raise
+        array = _read(picture, size)
     except FileNotFoundError as error:
         raise DataError(
             f"There is no {kind} {name}. Check the path."
@@ -130,6 +100,26 @@ def _errors_named(picture, kind):
             f"{name} cannot be read as a picture ({error}). Choose another "
             f"{kind}, or save it again as PNG or JPEG."
         ) from error
+    pixels = _check_array(array, kind, type(picture).__name__)
+    if pixels.shape[2] == 4:
+        opacity = pixels[..., 3:]
+        pixels = pixels[..., :3] * opacity + below * (1 - opacity)
+    scale = size / max(pixels.shape[:2])
+    sides = [max(1, round(side * scale)) for side in pixels.shape[:2]]
+    return np.clip(resize(pixels, *sides, Image.Resampling.LANCZOS), 0, 1)
+
+
+def _read(picture, size):
+    """Turn a file, a Pillow image, or what numpy takes into an array."""
+    if isinstance(picture, Image.Image):
+        return _decode(picture, size)
+    if not isinstance(picture, (str, os.PathLike)):
+        return np.asarray(picture)
+    with warnings.catch_warnings():
+        # `_decode` checks the size.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(picture) as image:
+            return _decode(image, size)
 
 
 def _decode(image, size):
@@ -148,9 +138,8 @@ def _decode(image, size):
     return np.asarray(image.reduce(max(1, max(image.size) // (4 * size))))
 
 
-def _check_array(array, kind):
+def _check_array(array, kind, given):
     """Return floats in `[0, 1]` of shape `(height, width, 3 or 4)`."""
-    given, array = type(array).__name__, np.asarray(array)
     if array.ndim == 2:
         array = np.stack([array] * 3, axis=-1)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
@@ -352,18 +341,19 @@ def save_image(picture, path):
             f"A picture ends in {', '.join(_ENDINGS)}, one with a transparent "
             f"ground in .png. Received: {str(path)!r}."
         )
-    _write_image(to_image(picture), path)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(encode(to_image(picture), _suffix(path)))
 
 
-def _write_image(image, path, **options):
-    """Write a picture file by way of memory.
+def encode(image, ending, **options):
+    """Return a PIL image as the bytes of a file of an ending such as `.png`.
 
-    On a full disk Pillow leaves a part of some formats without a word.
+    By way of memory: onto a full disk Pillow leaves a part of some formats
+    without a word.
     """
     content = io.BytesIO()
-    image.save(content, Image.registered_extensions()[_suffix(path)], **options)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.getvalue())
+    image.save(content, Image.registered_extensions()[ending], **options)
+    return content.getvalue()
 
 
 def _suffix(path):
@@ -396,23 +386,25 @@ def save_animation(pictures, path, seconds):
         )
     frames = [to_image(picture) for picture in pictures]
     frame_seconds = seconds / len(frames)
-    if suffix == ".mp4":
-        with written_whole(path) as temporary:
-            _save_mp4(frames, temporary, frame_seconds)
-        return
-    if suffix == ".gif":
-        frames = _with_one_palette(frames)
-    milliseconds = [round(1000 * frame_seconds)] * len(frames)
-    milliseconds[-1] += 1000 * _REST
-    _write_image(
-        frames[0],
-        path,
-        save_all=True,
-        append_images=frames[1:],
-        duration=milliseconds,
-        loop=0,
-        lossless=True,  # Of WebP; a GIF is.
-    )
+    with written_whole(path) as temporary:
+        if suffix == ".mp4":
+            content = _encode_mp4(frames, frame_seconds)
+        else:
+            milliseconds = [round(1000 * frame_seconds)] * len(frames)
+            milliseconds[-1] += 1000 * _REST
+            first, *others = (
+                _with_one_palette(frames) if suffix == ".gif" else frames
+            )
+            content = encode(
+                first,
+                suffix,
+                save_all=True,
+                append_images=others,
+                duration=milliseconds,
+                loop=0,
+                lossless=True,  # Of WebP; a GIF is.
+            )
+        temporary.write_bytes(content)
 
 
 def _with_one_palette(frames):
@@ -439,7 +431,7 @@ def find_ffmpeg():
     return ffmpeg
 
 
-def _save_mp4(frames, path, frame_seconds):
+def _encode_mp4(frames, frame_seconds):
     # Players want even sides; the finished painting stays.
     options = (
         f"-y -loglevel error -framerate {1 / frame_seconds:.3f} -i %06d.png "
@@ -459,5 +451,6 @@ def _save_mp4(frames, path, frame_seconds):
                 f"ffmpeg could not write the .mp4: {said} Save a .gif or "
                 ".webp instead."
             )
-        # Onto a full disk ffmpeg leaves a part, and calls it a success.
-        shutil.copyfile(f"{folder}/video.mp4", path)
+        # Onto a full disk ffmpeg leaves a part, and calls it a success: so
+        # it writes to a folder of its own.
+        return pathlib.Path(folder, "video.mp4").read_bytes()

@@ -221,7 +221,13 @@ def _relative_error(real, fake):
 def _vgg19(weights, layers):
     """VGG19 up to some layers, or one sentence."""
     try:
-        with _quiet_patience():
+        with contextlib.ExitStack() as stack:
+            # Do not wait for a silent server for ever, as Keras does, nor chat.
+            stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
+            socket.setdefaulttimeout(_PATIENCE)
+            if keras.utils.is_interactive_logging_enabled():
+                stack.callback(keras.utils.enable_interactive_logging)
+            keras.utils.disable_interactive_logging()
             vgg19 = keras.applications.VGG19(include_top=False, weights=weights)
     except (Exception, SystemExit) as error:  # Keras raises a bare Exception.
         if weights == "imagenet":
@@ -242,18 +248,3 @@ def _vgg19(weights, layers):
     extractor = keras.Model(vgg19.input, outputs, name="feature_extractor")
     extractor.trainable = False
     return extractor
-
-
-@contextlib.contextmanager
-def _quiet_patience():
-    """Do not wait for a silent server for ever, as Keras does, nor chat."""
-    before = socket.getdefaulttimeout()
-    chatty = keras.utils.is_interactive_logging_enabled()
-    socket.setdefaulttimeout(_PATIENCE)
-    keras.utils.disable_interactive_logging()
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-        if chatty:
-            keras.utils.enable_interactive_logging()

@@ -28,15 +28,28 @@ def _figure(rows, columns, width, height):
     return figure, axes
 
 
-def _show(axis, picture):
-    picture = np.asarray(picture)
-    if picture.shape[-1] == 4:
-        opacity = picture[..., 3:]
-        picture = picture[..., :3] * opacity + 1 - opacity
-    axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set_color("0.85")
+def _show(axes, pictures):
+    """Show pictures, each in a place of its own, and hide the other places."""
+    for axis in axes.flat[len(pictures) :]:
+        axis.set_visible(False)
+    for axis, picture in zip(axes.flat, pictures):
+        picture = np.asarray(picture)
+        if picture.dtype == np.uint8:
+            picture = picture / 255
+        if picture.shape[-1] == 4:
+            opacity = picture[..., 3:]
+            picture = picture[..., :3] * opacity + 1 - opacity
+        axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_color("0.85")
+
+
+def _grid(pictures, columns, width, height):
+    """Show pictures in rows; width and height in inches are of one place."""
+    rows = math.ceil(len(pictures) / columns)
+    figure, axes = _figure(rows, columns, width * columns, height * rows)
+    _show(axes, pictures)
+    return figure, axes.flat
 
 
 def plot_strokes(strokes, num_columns=8):
@@ -50,17 +63,8 @@ def plot_strokes(strokes, num_columns=8):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    strokes = np.asarray(strokes)
-    if strokes.dtype == np.uint8:
-        strokes = strokes / 255
     columns = min(num_columns, len(strokes))
-    rows = math.ceil(len(strokes) / columns)
-    figure, axes = _figure(rows, columns, _INCH * columns, _INCH * rows)
-    for axis in axes.flat[len(strokes) :]:
-        axis.set_visible(False)
-    for axis, stroke in zip(axes.flat, strokes):
-        _show(axis, stroke)
-    return figure
+    return _grid(strokes, columns, _INCH, _INCH)[0]
 
 
 def plot_brushes(pictures, names, fitting, num_columns=6):
@@ -75,12 +79,8 @@ def plot_brushes(pictures, names, fitting, num_columns=6):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    rows = math.ceil(len(pictures) / num_columns)
-    figure, axes = _figure(rows, num_columns, 2 * num_columns, 2.1 * rows)
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_visible(False)
-    for axis, picture, name, fits in zip(axes.flat, pictures, names, fitting):
-        _show(axis, picture)
+    figure, axes = _grid(pictures, num_columns, 2, 2.1)
+    for axis, name, fits in zip(axes, names, fitting):
         name = name if fits else f"({name})"
         axis.set_title(name, fontsize=8, color="black" if fits else "0.6")
     return figure
@@ -96,14 +96,9 @@ def plot_actions(actions, strokes):
     Returns:
         A `matplotlib.figure.Figure`: start o, control +, end x.
     """
-    columns = 4
-    rows = math.ceil(len(strokes) / columns)
-    figure, axes = _figure(rows, columns, 3.6 * columns, 2.2 * rows)
-    for axis in axes.flat[len(strokes) :]:
-        axis.set_visible(False)
+    figure, axes = _grid(strokes, 4, 3.6, 2.2)
     size = strokes.shape[1]
-    for axis, action, stroke in zip(axes.flat, actions, strokes):
-        _show(axis, stroke / 255)
+    for axis, action in zip(axes, actions):
         named = dict(zip(ACTION_NAMES, action))
         for point, marker in (("start", "o"), ("control", "+"), ("end", "x")):
             x, y = (named[f"{point}_{axis_name}"] for axis_name in "xy")
@@ -127,19 +122,13 @@ def plot_comparison(strokes, num_columns=8):
     """
     count = min(len(pictures) for pictures in strokes.values())
     columns = min(num_columns, count)
-    blocks = math.ceil(count / columns)
-    rows = blocks * len(strokes)
+    rows = math.ceil(count / columns) * len(strokes)
     figure, axes = _figure(rows, columns, _INCH * columns + 1, _INCH * rows)
-    for row in range(rows):
-        block, which = divmod(row, len(strokes))
-        name = list(strokes)[which]
-        axes[row, 0].set_ylabel(name)
-        for column in range(columns):
-            index = block * columns + column
-            if index < count:
-                _show(axes[row, column], strokes[name][index])
-            else:
-                axes[row, column].set_visible(False)
+    for index, (name, pictures) in enumerate(strokes.items()):
+        mine = axes[index :: len(strokes)]
+        _show(mine, pictures[:count])
+        for axis in mine[:, 0]:
+            axis.set_ylabel(name)
     return figure
 
 
@@ -222,17 +211,15 @@ def plot_pictures(pictures, num_columns=4):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    columns = num_columns
-    rows = math.ceil(len(pictures) / columns)
     height, width = np.asarray(next(iter(pictures.values()))).shape[:2]
-    inch = 10 / columns
-    figure, axes = _figure(
-        rows, columns, 10, rows * (inch * min(2.0, height / width) + 0.3)
+    inch = 10 / num_columns
+    figure, axes = _grid(
+        list(pictures.values()),
+        num_columns,
+        inch,
+        inch * min(2.0, height / width) + 0.3,
     )
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_visible(False)
-    for axis, (title, picture) in zip(axes.flat, pictures.items()):
-        _show(axis, picture)
+    for axis, title in zip(axes, pictures):
         axis.set_title(title)
     return figure
 
@@ -253,8 +240,7 @@ def plot_report(figures, strokes):
     axes = above.subplots(len(strokes), 8, squeeze=False)
     for row, (name, pictures) in zip(axes, strokes.items()):
         row[0].set_ylabel(name)
-        for axis, picture in zip(row, pictures):
-            _show(axis, picture)
+        _show(row, pictures)
     left, right = below.subplots(1, 2)
     places = np.arange(4)
     for axis, name, title, line in (

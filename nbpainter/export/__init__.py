@@ -7,31 +7,19 @@ from nbpainter.export.player import write_player
 from nbpainter.export.sheets import write_sheets
 from nbpainter.export.svg import write_svg
 from nbpainter.images import find_ffmpeg
-
-
-def _write_strokes(painting, path):
-    painting.save(path)
-
-
-def _write_image(painting, path):
-    painting.save_image(path)
-
-
-def _write_animation(painting, path):
-    painting.save_animation(path)
-
+from nbpainter.painter.painting import Painting
 
 _WRITERS = {
     ".svg": write_svg,
     ".html": write_player,
-    ".gif": _write_animation,
-    ".webp": _write_animation,
-    ".mp4": _write_animation,
+    ".gif": Painting.save_animation,
+    ".webp": Painting.save_animation,
+    ".mp4": Painting.save_animation,
     ".pdf": write_sheets,
-    ".png": _write_image,
-    ".jpg": _write_image,
-    ".jpeg": _write_image,
-    ".json": _write_strokes,
+    ".png": Painting.save_image,
+    ".jpg": Painting.save_image,
+    ".jpeg": Painting.save_image,
+    ".json": Painting.save,
 }
 
 
@@ -73,7 +61,5 @@ def export(painting, path, transparent=False):
         DataError: see `check_export`; or if it cannot be written.
     """
     check_export(path, transparent)
-    if transparent:
-        painting.save_image(path, transparent=True)
-    else:
-        _WRITERS[pathlib.Path(path).suffix.lower()](painting, path)
+    options = {"transparent": True} if transparent else {}
+    _WRITERS[pathlib.Path(path).suffix.lower()](painting, path, **options)
