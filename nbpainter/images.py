@@ -284,11 +284,7 @@ def choose_palette(palette, photo):
             "`palette` must be a number of colours or a list of '#rrggbb'. "
             f"Received: palette={palette!r}."
         ) from error
-    if not 1 <= len(colors) <= MAX_COLORS:
-        raise DataError(
-            f"`palette` must have 1 to {MAX_COLORS} colours. Received: "
-            f"{len(colors)}."
-        )
+    check_count("len(palette)", len(colors), 1, MAX_COLORS)
     return list(dict.fromkeys(colors))
 
 
@@ -335,14 +331,11 @@ def save_image(picture, path):
     Raises:
         DataError: for another ending, or if it cannot be written.
     """
-    endings = _ENDINGS if picture.shape[-1] == 3 else (".png",)
-    if _suffix(path) not in endings:
-        raise DataError(
-            f"A picture ends in {', '.join(_ENDINGS)}, one with a transparent "
-            f"ground in .png. Received: {str(path)!r}."
-        )
+    ending = check_ending("A picture", path, _ENDINGS)
+    if picture.shape[-1] == 4:
+        check_ending("A transparent picture", path, [".png"])
     with written_whole(path) as temporary:
-        temporary.write_bytes(encode(to_image(picture), _suffix(path)))
+        temporary.write_bytes(encode(to_image(picture), ending))
 
 
 def encode(image, ending, **options):
@@ -356,8 +349,31 @@ def encode(image, ending, **options):
     return content.getvalue()
 
 
-def _suffix(path):
-    return pathlib.Path(path).suffix.lower()
+def check_ending(thing, path, endings):
+    """Return the ending of a file's name in small letters.
+
+    Args:
+        thing: str, what the file holds, such as `"A picture"`.
+        path: str or path.
+        endings: iterable of str, those that are allowed.
+
+    Returns:
+        A str, such as `".png"`.
+
+    Raises:
+        DataError: for another ending.
+
+    Example:
+
+    >>> check_ending("A picture", "portrait.PNG", [".png", ".jpg"])
+    '.png'
+    """
+    ending = pathlib.Path(path).suffix.lower()
+    if ending not in endings:
+        raise DataError(
+            f"{thing} ends in {', '.join(endings)}. Received: {str(path)!r}."
+        )
+    return ending
 
 
 def save_animation(pictures, path, seconds):
@@ -373,33 +389,27 @@ def save_animation(pictures, path, seconds):
         DataError: for another ending, without ffmpeg, or if it cannot be
             written.
     """
-    suffix = _suffix(path)
-    if suffix not in (".gif", ".webp", ".mp4"):
-        raise DataError(
-            "An animation ends in .gif, .webp or .mp4. Received: "
-            f"{str(path)!r}."
-        )
+    ending = check_ending("An animation", path, (".gif", ".webp", ".mp4"))
     if check_positive("seconds", seconds) > _MAX_SECONDS:
         raise DataError(
             f"An animation takes at most {_MAX_SECONDS} seconds. Received: "
             f"seconds={seconds!r}."
         )
     frames = [to_image(picture) for picture in pictures]
+    if ending == ".gif":
+        frames = _with_one_palette(frames)
     frame_seconds = seconds / len(frames)
+    milliseconds = [round(1000 * frame_seconds)] * len(frames)
+    milliseconds[-1] += 1000 * _REST
     with written_whole(path) as temporary:
-        if suffix == ".mp4":
+        if ending == ".mp4":
             content = _encode_mp4(frames, frame_seconds)
         else:
-            milliseconds = [round(1000 * frame_seconds)] * len(frames)
-            milliseconds[-1] += 1000 * _REST
-            first, *others = (
-                _with_one_palette(frames) if suffix == ".gif" else frames
-            )
             content = encode(
-                first,
-                suffix,
+                frames[0],
+                ending,
                 save_all=True,
-                append_images=others,
+                append_images=frames[1:],
                 duration=milliseconds,
                 loop=0,
                 lossless=True,  # Of WebP; a GIF is.

@@ -26,7 +26,7 @@ _SMALL = 6.5  # Points of the list's letters.
 _PICTURE_SIZE = 1024  # Pixels of the pictures' longer side.
 _CANVAS_CM = 40  # Longer side of the canvas that brushes are named for.
 _NUMBERED = 30  # Strokes on a page that have numbers, at most.
-_GREY = "0.35"
+_TITLE = {"loc": "left", "size": 8, "color": "0.35"}
 _LUMA = (0.299, 0.587, 0.114)  # Brightness of red, green and blue.
 _CURVE = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
 
@@ -131,19 +131,14 @@ def _plot_page(before, after, numbers, points, widths, colors):
     """
     height, width = before.shape[:2] / np.max(before.shape)
     figure, axes = _lay_out(is_wide=width > height)
-    numbered = len(numbers) <= _NUMBERED
-    order = ", in the order of their numbers" if numbered else ""
-    for name, picture, title in (
-        (
-            "new",
-            0.45 * before + 0.55,
-            f"Strokes {numbers[0]} to {numbers[-1]}{order}. "
-            "A dot is where the brush starts, the arrow where it goes.",
-        ),
-        ("after", after, "At the end of this page"),
-    ):
-        axes[name].imshow(picture, extent=(0, width, height, 0))
-        axes[name].set_title(title, loc="left", size=8, color=_GREY)
+    order = ", in the order of their numbers" * (len(numbers) <= _NUMBERED)
+    said = f"Strokes {numbers[0]} to {numbers[-1]}{order}. A dot is where the "
+    said += "brush starts, the arrow where it goes."
+    axes["new"].imshow(0.45 * before + 0.55, extent=(0, width, height, 0))
+    axes["new"].set_title(said, **_TITLE)
+    axes["after"].imshow(after, extent=(0, width, height, 0))
+    axes["after"].set_title("At the end of this page", **_TITLE)
+    axes["list"].set_title("Colours", **_TITLE)
     _plot_strokes(axes["new"], numbers, points, widths, colors)
     axes["new"].set(xlim=(0, width), ylim=(height, 0))
     _plot_list(axes["list"], numbers, widths, colors)
@@ -232,13 +227,10 @@ def _plot_list(axis, numbers, widths, colors):
         many = len(numbers) > _NUMBERED
         said = f"{len(mine)} \u00d7" if many else _spans(mine)
         labels.append("" if is_narrow else textwrap.fill(f"{name}  {said}", 40))
-    legend = axis.legend(
+    axis.legend(
         [Patch(fc=name, ec="0.5", lw=0.5) for name in shown],
         labels,
         ncols=num_columns,
-        title="Colours",
-        title_fontsize=8,
-        alignment="left",
         loc="upper left",
         frameon=False,
         borderpad=0,
@@ -248,7 +240,6 @@ def _plot_list(axis, numbers, widths, colors):
         handlelength=1.6 if is_narrow else 4.4,
         columnspacing=0 if is_narrow else 2,
     )
-    legend.get_title().set_color(_GREY)
     small, middle, large = 10 * _CANVAS_CM * np.quantile(widths, [0, 0.5, 1])
     axis.text(
         0,
