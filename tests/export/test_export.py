@@ -74,6 +74,12 @@ def test_the_path_of_a_stroke_outside_is_not_seen():
     assert widths.item() > 0 == opacities.item()
 
 
+def test_paint_that_no_path_covers_is_not_seen():
+    action = np.full(12, 0.5)
+    _, width, opacity = svg.fit_path(action, 90, 90, np.ones((2, 2)), 100)
+    assert width > 0 == opacity
+
+
 def test_a_path_is_as_wide_as_the_paint():
     # Half opacity, 20 of 100 pixels wide, with round ends.
     action = np.full((1, 12), 0.5)
