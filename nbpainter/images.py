@@ -1,6 +1,5 @@
 """Pictures in one convention, RGB float32 in `[0, 1]`: read, resize, write."""
 
-import contextlib
 import io
 import numbers
 import os
@@ -83,39 +82,10 @@ def load_mask(mask, size):
 def _load(picture, size, kind, below):
     """Read a picture of any kind on a ground, black (0) or white (1)."""
     size = check_size(size)
-    with _errors_named(picture, kind):
-        if isinstance(picture, (str, os.PathLike)):
-            with Image.open(picture) as image:
-                picture = _decode(image, size)
-        elif isinstance(picture, Image.Image):
-            picture = _decode(picture, size)
-        pixels = _check_array(picture, kind)
-    if pixels.shape[2] == 4:
-        opacity = pixels[..., 3:]
-        pixels = pixels[..., :3] * opacity + below * (1 - opacity)
-    height, width = pixels.shape[:2]
-    scale = size / max(height, width)
-    pixels = resize(
-        pixels,
-        max(1, round(height * scale)),
-        max(1, round(width * scale)),
-        Image.Resampling.LANCZOS,
-    )
-    return np.clip(pixels, 0, 1)
-
-
-@contextlib.contextmanager
-def _errors_named(picture, kind):
-    """Turn whatever goes wrong with a picture into a sentence that names it."""
     is_file = isinstance(picture, (str, os.PathLike))
     name = picture if is_file else f"The {kind}"
     try:
-        with warnings.catch_warnings():
-            # `_decode` checks the size.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
-    except DataError:
-        raise
+        array = _read(picture, size)
     except FileNotFoundError as error:
         raise DataError(
             f"There is no {kind} {name}. Check the path."
@@ -130,6 +100,26 @@ def _errors_named(picture, kind):
             f"{name} cannot be read as a picture ({error}). Choose another "
             f"{kind}, or save it again as PNG or JPEG."
         ) from error
+    pixels = _check_array(array, kind, type(picture).__name__)
+    if pixels.shape[2] == 4:
+        opacity = pixels[..., 3:]
+        pixels = pixels[..., :3] * opacity + below * (1 - opacity)
+    scale = size / max(pixels.shape[:2])
+    sides = [max(1, round(side * scale)) for side in pixels.shape[:2]]
+    return np.clip(resize(pixels, *sides, Image.Resampling.LANCZOS), 0, 1)
+
+
+def _read(picture, size):
+    """Turn a file, a Pillow image, or what numpy takes into an array."""
+    if isinstance(picture, Image.Image):
+        return _decode(picture, size)
+    if not isinstance(picture, (str, os.PathLike)):
+        return np.asarray(picture)
+    with warnings.catch_warnings():
+        # `_decode` checks the size.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(picture) as image:
+            return _decode(image, size)
 
 
 def _decode(image, size):
@@ -148,9 +138,8 @@ def _decode(image, size):
     return np.asarray(image.reduce(max(1, max(image.size) // (4 * size))))
 
 
-def _check_array(array, kind):
+def _check_array(array, kind, given):
     """Return floats in `[0, 1]` of shape `(height, width, 3 or 4)`."""
-    given, array = type(array).__name__, np.asarray(array)
     if array.ndim == 2:
         array = np.stack([array] * 3, axis=-1)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
@@ -295,11 +284,7 @@ def choose_palette(palette, photo):
             "`palette` must be a number of colours or a list of '#rrggbb'. "
             f"Received: palette={palette!r}."
         ) from error
-    if not 1 <= len(colors) <= MAX_COLORS:
-        raise DataError(
-            f"`palette` must have 1 to {MAX_COLORS} colours. Received: "
-            f"{len(colors)}."
-        )
+    check_count("len(palette)", len(colors), 1, MAX_COLORS)
     return list(dict.fromkeys(colors))
 
 
@@ -346,28 +331,49 @@ def save_image(picture, path):
     Raises:
         DataError: for another ending, or if it cannot be written.
     """
-    endings = _ENDINGS if picture.shape[-1] == 3 else (".png",)
-    if _suffix(path) not in endings:
-        raise DataError(
-            f"A picture ends in {', '.join(_ENDINGS)}, one with a transparent "
-            f"ground in .png. Received: {str(path)!r}."
-        )
-    _write_image(to_image(picture), path)
+    ending = check_ending("A picture", path, _ENDINGS)
+    if picture.shape[-1] == 4:
+        check_ending("A transparent picture", path, [".png"])
+    with written_whole(path) as temporary:
+        temporary.write_bytes(encode(to_image(picture), ending))
 
 
-def _write_image(image, path, **options):
-    """Write a picture file by way of memory.
+def encode(image, ending, **options):
+    """Return a PIL image as the bytes of a file of an ending such as `.png`.
 
-    On a full disk Pillow leaves a part of some formats without a word.
+    By way of memory: onto a full disk Pillow leaves a part of some formats
+    without a word.
     """
     content = io.BytesIO()
-    image.save(content, Image.registered_extensions()[_suffix(path)], **options)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.getvalue())
+    image.save(content, Image.registered_extensions()[ending], **options)
+    return content.getvalue()
 
 
-def _suffix(path):
-    return pathlib.Path(path).suffix.lower()
+def check_ending(thing, path, endings):
+    """Return the ending of a file's name in small letters.
+
+    Args:
+        thing: str, what the file holds, such as `"A picture"`.
+        path: str or path.
+        endings: iterable of str, those that are allowed.
+
+    Returns:
+        A str, such as `".png"`.
+
+    Raises:
+        DataError: for another ending.
+
+    Example:
+
+    >>> check_ending("A picture", "portrait.PNG", [".png", ".jpg"])
+    '.png'
+    """
+    ending = pathlib.Path(path).suffix.lower()
+    if ending not in endings:
+        raise DataError(
+            f"{thing} ends in {', '.join(endings)}. Received: {str(path)!r}."
+        )
+    return ending
 
 
 def save_animation(pictures, path, seconds):
@@ -383,36 +389,32 @@ def save_animation(pictures, path, seconds):
         DataError: for another ending, without ffmpeg, or if it cannot be
             written.
     """
-    suffix = _suffix(path)
-    if suffix not in (".gif", ".webp", ".mp4"):
-        raise DataError(
-            "An animation ends in .gif, .webp or .mp4. Received: "
-            f"{str(path)!r}."
-        )
+    ending = check_ending("An animation", path, (".gif", ".webp", ".mp4"))
     if check_positive("seconds", seconds) > _MAX_SECONDS:
         raise DataError(
             f"An animation takes at most {_MAX_SECONDS} seconds. Received: "
             f"seconds={seconds!r}."
         )
     frames = [to_image(picture) for picture in pictures]
-    frame_seconds = seconds / len(frames)
-    if suffix == ".mp4":
-        with written_whole(path) as temporary:
-            _save_mp4(frames, temporary, frame_seconds)
-        return
-    if suffix == ".gif":
+    if ending == ".gif":
         frames = _with_one_palette(frames)
+    frame_seconds = seconds / len(frames)
     milliseconds = [round(1000 * frame_seconds)] * len(frames)
     milliseconds[-1] += 1000 * _REST
-    _write_image(
-        frames[0],
-        path,
-        save_all=True,
-        append_images=frames[1:],
-        duration=milliseconds,
-        loop=0,
-        lossless=True,  # Of WebP; a GIF is.
-    )
+    with written_whole(path) as temporary:
+        if ending == ".mp4":
+            content = _encode_mp4(frames, frame_seconds)
+        else:
+            content = encode(
+                frames[0],
+                ending,
+                save_all=True,
+                append_images=frames[1:],
+                duration=milliseconds,
+                loop=0,
+                lossless=True,  # Of WebP; a GIF is.
+            )
+        temporary.write_bytes(content)
 
 
 def _with_one_palette(frames):
@@ -439,7 +441,7 @@ def find_ffmpeg():
     return ffmpeg
 
 
-def _save_mp4(frames, path, frame_seconds):
+def _encode_mp4(frames, frame_seconds):
     # Players want even sides; the finished painting stays.
     options = (
         f"-y -loglevel error -framerate {1 / frame_seconds:.3f} -i %06d.png "
@@ -459,5 +461,6 @@ def _save_mp4(frames, path, frame_seconds):
                 f"ffmpeg could not write the .mp4: {said} Save a .gif or "
                 ".webp instead."
             )
-        # Onto a full disk ffmpeg leaves a part, and calls it a success.
-        shutil.copyfile(f"{folder}/video.mp4", path)
+        # Onto a full disk ffmpeg leaves a part, and calls it a success: so
+        # it writes to a folder of its own.
+        return pathlib.Path(folder, "video.mp4").read_bytes()

@@ -1,4 +1,4 @@
-"""Losses and metrics of strokes and pictures."""
+"""Losses, and the figures that they are judged by."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from keras import ops
 from nbpainter.errors import DataError
 
 _EPSILON = 1e-6
-_DOWNLOAD_TIMEOUT = 20.0  # Seconds without an answer.
+_PATIENCE = 20.0  # Seconds that a silent server gets.
 
 
 @keras.saving.register_keras_serializable("nbpainter")
@@ -36,11 +36,9 @@ def opacity_loss(real_strokes, fake_strokes):
 class FVU(keras.metrics.Metric):
     """Fraction of variance unexplained: squared error over that of blank.
 
-    Precisely, it is the normalised mean squared error (NMSE) of the opacity:
-    FVU proper divides by the variance about the mean, this by the mean
-    square. 1 is what a blank picture scores, 0 a perfect one. Two draws of
-    the same action by the real dry brush differ by about 0.105, so no
-    repeatable stroke can do better than half of that.
+    1 is what a blank picture scores, 0 a perfect one. Two draws of the same
+    action by the real dry brush differ by about 0.105, so no repeatable
+    stroke can do better than half of that.
     """
 
     def __init__(self, name="fvu", **kwargs):
@@ -181,17 +179,18 @@ class PerceptualLoss(keras.losses.Loss):
         y_true = ops.cast(y_true, y_pred.dtype)
         pixels = ops.mean((y_true - y_pred) ** 2, axis=(1, 2, 3))
         total = self.pixel_weight * pixels
+        share = 1 / len(self.layers)
         for real, fake in zip(self.features(y_true), self.features(y_pred)):
-            features = _relative_error(real, fake)
-            grams = _relative_error(gram_matrix(real), gram_matrix(fake))
-            error = self.feature_weight * features + self.gram_weight * grams
-            total += error / len(self.layers)
+            error = _relative_error(real, fake)
+            total += share * self.feature_weight * error
+            error = _relative_error(gram_matrix(real), gram_matrix(fake))
+            total += share * self.gram_weight * error
         return total
 
     def get_config(self):
         """Return the arguments that make the same loss again."""
-        names = "weights layers pixel_weight feature_weight gram_weight"
-        own = {name: getattr(self, name) for name in names.split()}
+        names = ("weights", "layers", "pixel_weight", "feature_weight")
+        own = {name: getattr(self, name) for name in (*names, "gram_weight")}
         return {**super().get_config(), **own}
 
 
@@ -220,9 +219,15 @@ def _relative_error(real, fake):
 
 
 def _vgg19(weights, layers):
-    """Build the part of VGG19 up to some layers, frozen."""
+    """VGG19 up to some layers, or one sentence."""
     try:
-        with _silent_download():
+        with contextlib.ExitStack() as stack:
+            # Do not wait for a silent server for ever, as Keras does, nor chat.
+            stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
+            socket.setdefaulttimeout(_PATIENCE)
+            if keras.utils.is_interactive_logging_enabled():
+                stack.callback(keras.utils.enable_interactive_logging)
+            keras.utils.disable_interactive_logging()
             vgg19 = keras.applications.VGG19(include_top=False, weights=weights)
     except (Exception, SystemExit) as error:  # Keras raises a bare Exception.
         if weights == "imagenet":
@@ -233,28 +238,13 @@ def _vgg19(weights, layers):
         else:
             problem = f"{weights!r} holds no weights of VGG19. Check the path."
         raise DataError(problem) from error
-    known = {layer.name: layer.output for layer in vgg19.layers}
-    unknown = [name for name in layers if name not in known]
-    if unknown:
-        raise DataError(
-            f"VGG19 has no layer {unknown[0]!r}. It has: {', '.join(known)}."
-        )
-    outputs = [known[name] for name in layers]
+    known = [layer.name for layer in vgg19.layers]
+    for name in layers:
+        if name not in known:
+            raise DataError(
+                f"VGG19 has no layer {name!r}. It has: {', '.join(known)}."
+            )
+    outputs = [vgg19.get_layer(name).output for name in layers]
     extractor = keras.Model(vgg19.input, outputs, name="feature_extractor")
     extractor.trainable = False
     return extractor
-
-
-@contextlib.contextmanager
-def _silent_download():
-    """Give a server a timeout, which Keras does not, and show no progress."""
-    timeout = socket.getdefaulttimeout()
-    is_interactive = keras.utils.is_interactive_logging_enabled()
-    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
-    keras.utils.disable_interactive_logging()
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(timeout)
-        if is_interactive:
-            keras.utils.enable_interactive_logging()

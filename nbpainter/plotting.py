@@ -28,35 +28,28 @@ def _figure(rows, columns, width, height):
     return figure, axes
 
 
-def _show(axis, picture):
-    picture = np.asarray(picture)
-    if picture.dtype == np.uint8:
-        picture = picture / 255
-    if picture.shape[-1] == 4:
-        opacity = picture[..., 3:]
-        picture = picture[..., :3] * opacity + 1 - opacity
-    axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set_color("0.85")
-
-
-def _image_grid(images, num_columns, width, height):
-    """Show images in rows, each in a place of so many inches.
-
-    Returns:
-        A figure, and the axis of each image.
-    """
-    num_rows = math.ceil(len(images) / num_columns)
-    figure, axes = _figure(
-        num_rows, num_columns, width * num_columns, height * num_rows
-    )
-    for axis in axes.flat[len(images) :]:
+def _show(axes, pictures):
+    """Show pictures, each in a place of its own, and hide the other places."""
+    for axis in axes.flat[len(pictures) :]:
         axis.set_visible(False)
-    axes = axes.flat[: len(images)]
-    for axis, image in zip(axes, images):
-        _show(axis, image)
-    return figure, axes
+    for axis, picture in zip(axes.flat, pictures):
+        picture = np.asarray(picture)
+        if picture.dtype == np.uint8:
+            picture = picture / 255
+        if picture.shape[-1] == 4:
+            opacity = picture[..., 3:]
+            picture = picture[..., :3] * opacity + 1 - opacity
+        axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_color("0.85")
+
+
+def _grid(pictures, columns, width, height):
+    """Show pictures in rows; width and height in inches are of one place."""
+    rows = math.ceil(len(pictures) / columns)
+    figure, axes = _figure(rows, columns, width * columns, height * rows)
+    _show(axes, pictures)
+    return figure, axes.flat
 
 
 def plot_strokes(strokes, num_columns=8):
@@ -70,8 +63,8 @@ def plot_strokes(strokes, num_columns=8):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    num_columns = min(num_columns, len(strokes))
-    return _image_grid(strokes, num_columns, _INCH, _INCH)[0]
+    columns = min(num_columns, len(strokes))
+    return _grid(strokes, columns, _INCH, _INCH)[0]
 
 
 def plot_brushes(pictures, names, fitting, num_columns=6):
@@ -86,7 +79,7 @@ def plot_brushes(pictures, names, fitting, num_columns=6):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure, axes = _image_grid(pictures, num_columns, 2, 2.1)
+    figure, axes = _grid(pictures, num_columns, 2, 2.1)
     for axis, name, fits in zip(axes, names, fitting):
         name = name if fits else f"({name})"
         axis.set_title(name, fontsize=8, color="black" if fits else "0.6")
@@ -103,13 +96,13 @@ def plot_actions(actions, strokes):
     Returns:
         A `matplotlib.figure.Figure`: start o, control +, end x.
     """
-    figure, axes = _image_grid(strokes, 4, 3.6, 2.2)
+    figure, axes = _grid(strokes, 4, 3.6, 2.2)
     size = strokes.shape[1]
     for axis, action in zip(axes, actions):
         named = dict(zip(ACTION_NAMES, action))
         for point, marker in (("start", "o"), ("control", "+"), ("end", "x")):
-            x, y = size * named[f"{point}_x"], size * named[f"{point}_y"]
-            axis.plot(x, y, marker, color="k", fillstyle="none")
+            x, y = (named[f"{point}_{axis_name}"] for axis_name in "xy")
+            axis.plot(x * size, y * size, marker, color="k", fillstyle="none")
         axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
         text = "\n".join(f"{name} {x:.2f}" for name, x in named.items())
         axis.text(1.05, 1, text, va="top", fontsize=7, transform=axis.transAxes)
@@ -129,19 +122,13 @@ def plot_comparison(strokes, num_columns=8):
     """
     count = min(len(pictures) for pictures in strokes.values())
     columns = min(num_columns, count)
-    blocks = math.ceil(count / columns)
-    rows = blocks * len(strokes)
+    rows = math.ceil(count / columns) * len(strokes)
     figure, axes = _figure(rows, columns, _INCH * columns + 1, _INCH * rows)
-    for row in range(rows):
-        block, which = divmod(row, len(strokes))
-        name = list(strokes)[which]
-        axes[row, 0].set_ylabel(name)
-        for column in range(columns):
-            index = block * columns + column
-            if index < count:
-                _show(axes[row, column], strokes[name][index])
-            else:
-                axes[row, column].set_visible(False)
+    for index, (name, pictures) in enumerate(strokes.items()):
+        mine = axes[index :: len(strokes)]
+        _show(mine, pictures[:count])
+        for axis in mine[:, 0]:
+            axis.set_ylabel(name)
     return figure
 
 
@@ -166,7 +153,7 @@ def plot_maps(maps, titles=None):
 
 
 def plot_history(history):
-    """Draw the curves of a training, one panel for each metric.
+    """Draw the curves of a training, one panel for each figure.
 
     Args:
         history: dict from names to lists, such as `fit(...).history`; a
@@ -190,23 +177,22 @@ def plot_history(history):
 
 
 def plot_calibration(calibration):
-    """Draw how often strokes are real, given how sure the discriminator is.
+    """Draw how often strokes are real, given how sure the judge is.
 
     Args:
         calibration: list of `[mean probability, share of real strokes,
             number of strokes]`, see `measure_discriminator`.
 
     Returns:
-        A `matplotlib.figure.Figure`: the points of a calibrated discriminator
-        lie on the diagonal; the larger a point, the more strokes it stands
-        for.
+        A `matplotlib.figure.Figure`: a calibrated judge's points lie on the
+        diagonal; the larger a point, the more strokes it stands for.
     """
     figure, ((axis,),) = _figure(1, 1, 3.6, 3.6)
     chance, real, count = np.transpose(calibration)
     axis.plot([0, 1], [0, 1], color="0.8", zorder=0)
     axis.scatter(chance, real, 20 + 180 * count / count.max(), alpha=0.7)
     axis.set(
-        xlabel="probability of being real, by the discriminator",
+        xlabel="probability of being real, says the judge",
         ylabel="share of real strokes",
         xlim=(-0.05, 1.05),
         ylim=(-0.05, 1.05),
@@ -226,23 +212,23 @@ def plot_pictures(pictures, num_columns=4):
         A `matplotlib.figure.Figure`.
     """
     height, width = np.asarray(next(iter(pictures.values()))).shape[:2]
-    inches = 10 / num_columns
-    figure, axes = _image_grid(
+    inch = 10 / num_columns
+    figure, axes = _grid(
         list(pictures.values()),
         num_columns,
-        inches,
-        inches * min(2.0, height / width) + 0.3,
+        inch,
+        inch * min(2.0, height / width) + 0.3,
     )
     for axis, title in zip(axes, pictures):
         axis.set_title(title)
     return figure
 
 
-def plot_report(metrics, strokes):
+def plot_report(figures, strokes):
     """Draw a report card: strokes, error and texture by brush size.
 
     Args:
-        metrics: dict, see `nbpainter.measure_preset`.
+        figures: dict, see `nbpainter.measure_preset`.
         strokes: dict from a name to RGBA strokes `(8, height, width, 4)`.
 
     Returns:
@@ -254,15 +240,14 @@ def plot_report(metrics, strokes):
     axes = above.subplots(len(strokes), 8, squeeze=False)
     for row, (name, pictures) in zip(axes, strokes.items()):
         row[0].set_ylabel(name)
-        for axis, picture in zip(row, pictures):
-            _show(axis, picture)
+        _show(row, pictures)
     left, right = below.subplots(1, 2)
     places = np.arange(4)
     for axis, name, title, line in (
-        (left, "fvu", "FVU of the calm stroke", metrics["fvu_floor"]),
+        (left, "fvu", "FVU of the calm stroke", figures["fvu_floor"]),
         (right, "texture", "texture, generated over real", 1.0),
     ):
-        values = metrics[f"{name}_by_size"]
+        values = figures[f"{name}_by_size"]
         axis.bar(places, [v or 0 for v in values], color="tab:blue")
         axis.axhline(line, color="0.3", linestyle="--")
         axis.set(title=title, xlabel="quarter of brush sizes, smallest first")

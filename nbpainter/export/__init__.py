@@ -1,37 +1,22 @@
 """Write a painting as whatever the ending of a file's name asks for."""
 
-import pathlib
-
-from nbpainter.errors import DataError
 from nbpainter.export.player import write_player
 from nbpainter.export.sheets import write_sheets
 from nbpainter.export.svg import write_svg
-from nbpainter.images import find_ffmpeg
-
-
-def _write_strokes(painting, path):
-    painting.save(path)
-
-
-def _write_image(painting, path):
-    painting.save_image(path)
-
-
-def _write_animation(painting, path):
-    painting.save_animation(path)
-
+from nbpainter.images import check_ending, find_ffmpeg
+from nbpainter.painter.painting import Painting
 
 _WRITERS = {
     ".svg": write_svg,
     ".html": write_player,
-    ".gif": _write_animation,
-    ".webp": _write_animation,
-    ".mp4": _write_animation,
+    ".gif": Painting.save_animation,
+    ".webp": Painting.save_animation,
+    ".mp4": Painting.save_animation,
     ".pdf": write_sheets,
-    ".png": _write_image,
-    ".jpg": _write_image,
-    ".jpeg": _write_image,
-    ".json": _write_strokes,
+    ".png": Painting.save_image,
+    ".jpg": Painting.save_image,
+    ".jpeg": Painting.save_image,
+    ".json": Painting.save,
 }
 
 
@@ -42,23 +27,20 @@ def check_export(path, transparent=False):
         path: str or path.
         transparent: bool, whether the ground is to be left out.
 
+    Returns:
+        The ending in small letters, such as `".svg"`.
+
     Raises:
         DataError: for an ending that nothing is written for, for `.mp4`
             without ffmpeg, or for a transparent ground in another file than
             `.png`.
     """
-    suffix = pathlib.Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise DataError(
-            f"A painting is exported as {', '.join(_WRITERS)}. Received: "
-            f"{str(path)!r}."
-        )
-    if transparent and suffix != ".png":
-        raise DataError(
-            f"A transparent ground takes a .png file. Received: {str(path)!r}."
-        )
-    if suffix == ".mp4":
+    ending = check_ending("An exported painting", path, _WRITERS)
+    if transparent:
+        check_ending("A transparent picture", path, [".png"])
+    if ending == ".mp4":
         find_ffmpeg()
+    return ending
 
 
 def export(painting, path, transparent=False):
@@ -72,8 +54,6 @@ def export(painting, path, transparent=False):
     Raises:
         DataError: see `check_export`; or if it cannot be written.
     """
-    check_export(path, transparent)
-    if transparent:
-        painting.save_image(path, transparent=True)
-    else:
-        _WRITERS[pathlib.Path(path).suffix.lower()](painting, path)
+    write = _WRITERS[check_export(path, transparent)]
+    options = {"transparent": True} if transparent else {}
+    write(painting, path, **options)

@@ -9,7 +9,6 @@ picture after that many strokes; at the end it shows the finished picture.
 import base64
 import html
 import importlib.resources
-import io
 import json
 import pathlib
 import re
@@ -19,7 +18,7 @@ from PIL import Image
 
 from nbpainter.actions import COLOR_COLUMNS
 from nbpainter.files import written_whole
-from nbpainter.images import from_hex, to_image, to_uint8
+from nbpainter.images import encode, from_hex, to_image, to_uint8
 
 _SHEET_ROWS = 4096  # All browsers take images of this height.
 
@@ -35,33 +34,26 @@ def write_player(painting, path):
         DataError: if it cannot be written.
     """
     title = pathlib.Path(path).stem
-    layers = [
-        (top, left, to_uint8(opacity))
-        for top, left, opacity in painting.layers()
-    ]
     colors = to_uint8(painting.actions[:, COLOR_COLUMNS]).tolist()
+    layers, strokes = [], []
+    for (top, left, opacity), color in zip(painting.layers(), colors):
+        layers.append(to_uint8(opacity))
+        strokes.append([left, top, *opacity.shape[::-1], *color])
+    sheets = map(Image.fromarray, stack_layers(layers))
     content = {
         "name": title,
         "background": to_uint8(from_hex(painting.background)).tolist(),
-        # Left, top, columns, rows, red, green, blue.
-        "strokes": [
-            [left, top, *opacity.shape[::-1], *color]
-            for (top, left, opacity), color in zip(layers, colors)
-        ],
-        "sheets": [
-            _to_png(Image.fromarray(sheet))
-            for sheet in stack_layers([opacity for _, _, opacity in layers])
-        ],
+        "strokes": strokes,  # Left, top, columns, rows, red, green, blue.
+        "sheets": [_to_png(sheet) for sheet in sheets],
     }
+    # No text can end the script that it stands in.
+    script = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "TITLE": html.escape(title),
         "WIDTH": painting.width,
         "HEIGHT": painting.height,
         "COUNT": len(layers),
-        # No text can end the script that it stands in.
-        "CONTENT": json.dumps(content, separators=(",", ":")).replace(
-            "<", "\\u003c"
-        ),
+        "CONTENT": script,
         "PICTURE": _to_png(to_image(painting.canvas)),
     }
     page = importlib.resources.files("nbpainter.export").joinpath("player.html")
@@ -94,29 +86,20 @@ def stack_layers(layers, max_rows=_SHEET_ROWS):
     [(2, 3), (3, 1)]
     """
     sheets, num_rows = [], max_rows
-    for layer in layers:
-        if not layer.size:
-            continue
+    for layer in filter(np.size, layers):
         if num_rows + len(layer) > max_rows:
             sheets.append([])
             num_rows = 0
         sheets[-1].append(layer)
         num_rows += len(layer)
-    return [_stack(sheet) for sheet in sheets]
-
-
-def _stack(layers):
-    width = max(layer.shape[1] for layer in layers)
-    return np.concatenate(
-        [
-            np.pad(layer, ((0, 0), (0, width - layer.shape[1])))
-            for layer in layers
-        ]
-    )
+    stacked = []
+    for sheet in sheets:
+        width = max(layer.shape[1] for layer in sheet)
+        margins = [((0, 0), (0, width - layer.shape[1])) for layer in sheet]
+        stacked.append(np.concatenate(list(map(np.pad, sheet, margins))))
+    return stacked
 
 
 def _to_png(image):
     """Return the PNG file of an image in base64."""
-    content = io.BytesIO()
-    image.save(content, "PNG", optimize=True)
-    return base64.b64encode(content.getvalue()).decode()
+    return base64.b64encode(encode(image, ".png", optimize=True)).decode()

@@ -42,13 +42,13 @@ def fit_paths(painting):
         picture's longer side; and opacities `(n,)` in `[0, 1]`, 0 for strokes
         that are not seen.
     """
-    num_strokes = len(painting)
-    points = np.zeros((num_strokes, 3, 2))
-    widths, opacities = np.zeros(num_strokes), np.zeros(num_strokes)
-    for index, (top, left, opacity) in enumerate(painting.layers(_DRAWN_SIDE)):
-        points[index], widths[index], opacities[index] = fit_path(
-            painting.actions[index], top, left, opacity, _DRAWN_SIDE
-        )
+    layers = painting.layers(_DRAWN_SIDE)
+    paths = [
+        fit_path(action, *layer, _DRAWN_SIDE)
+        for action, layer in zip(painting.actions, layers)
+    ]
+    points = np.array([path[0] for path in paths]).reshape(-1, 3, 2)
+    widths, opacities = np.array([path[1:] for path in paths]).reshape(-1, 2).T
     return points, widths, opacities
 
 
@@ -105,7 +105,8 @@ def fit_path(action, top, left, opacity, side):
         if iou[index] > best_iou:
             best_iou, radius = iou[index], radii[index]
             start, end = t[first], t[last]
-            mean_opacity = float(paint[covered[index]].mean())
+            inside = paint[covered[index]]
+            mean_opacity = float(inside.sum() / max(1, len(inside)))
     points = _part_of_curve(action, start, end)
     return points, 2 * radius / scale / side, mean_opacity
 
