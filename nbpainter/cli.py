@@ -7,9 +7,11 @@ Whatever a user can mend ends in one sentence on standard error and exit code
 import argparse
 import contextlib
 import importlib
+import inspect
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -42,7 +44,11 @@ _METRICS = {
 
 
 def build_parser():
-    """Return the `argparse.ArgumentParser` of the command line."""
+    """Return the `argparse.ArgumentParser` of the command line.
+
+    Each command is described where it is run: in the docstring of `_NAME`.
+    Arguments under `Either:` exclude each other.
+    """
     parser = argparse.ArgumentParser(
         prog="nbpainter",
         description="Paint photographs with learned MyPaint brush strokes.",
@@ -50,116 +56,24 @@ def build_parser():
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND"
     )
-
-    def command(run, help, arguments, description=None):
-        """Add the command that `run` is named after, with its arguments."""
-        added = commands.add_parser(
-            run.__name__.lstrip("_"),
-            help=help,
-            description=description,
+    for run in _COMMANDS:
+        manual = inspect.getdoc(run)
+        prose, *sections = re.split(r"\n\n(?=Args:|Either:)", manual)
+        summary, _, more = prose.partition("\n\n")
+        command = commands.add_parser(
+            run.__name__.removeprefix("_"),
+            help=summary[0].lower() + summary[1:-1],
+            description=more and f"{summary} {more}",
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
-        added.set_defaults(run=run)
-        for usage, text in arguments.items():
-            _add_argument(added, usage, text)
-        return added
-
-    command(
-        _paint,
-        "paint photographs",
-        {
-            "photos PHOTO...": "a picture file, or a folder of them",
-            "--strokes N": "default: 400, or as many as fit into --seconds",
-            "--size PX": "longer side; default: 512",
-            "--seconds S": "end after about so long, with all files, for each "
-            "photograph",
-            "--seed S": "default: 0",
-            "--palette N|COLORS": "paint with N colours that suit the "
-            "photograph, or with those of a list: '#112233,#ffeecc'",
-            "--background COLOR": "'#rrggbb'; default: white",
-            "--mask PICTURE": "paint only where it is white",
-            "--resume painting.json": "go on with this painting, on the same "
-            "photograph",
-            "--brush NAME": "one with a preset, or the .weights.h5 of `train "
-            "brush`; default: dry_brush, or the one of the painting to resume",
-            "--export ENDING...": "leave more files: svg html webp mp4 pdf",
-            "--out DIR=painting": "the files' folder; with several "
-            "photographs, one folder in it for each",
-        },
-        "Paint photographs. Ctrl-C ends with the painting as it is: all its "
-        "files are written, and the exit code is 130.",
-    )
-    command(
-        _replay,
-        "draw a painting's strokes with the real MyPaint engine",
-        {
-            "painting painting.json": None,
-            "--size PX": "longer side",
-            "--out FILE.png=mypaint.png": None,
-            "--brush NAME|FILE.myb": "draw them with this one; default: the "
-            "painting's own",
-        },
-    )
-    command(
-        _export,
-        "write a painting as SVG, HTML, PDF, animation or PNG",
-        {
-            "painting painting.json": None,
-            "files FILE...": "the ending decides: painting.svg painting.html "
-            "steps.pdf",
-            "--transparent": "leave out the background of a .png",
-        },
-    )
-    draw = command(
-        _draw, "draw episodes for training with the real MyPaint engine", {}
-    )
-    draw.add_argument("--strokes", type=int, metavar="N", required=True)
-    draw.add_argument("--out", metavar="FILE.npz", required=True)
-    _add_argument(draw, "--brush NAME|FILE.myb=dry_brush")
-    _add_argument(draw, "--seed S=0")
-    command(
-        _download,
-        "fetch files of the dataset from Kaggle",
-        {"index N...": "0 to 77", "--out DIR=episodes": None},
-    )
-    command(
-        _inspect,
-        "show a file of episodes and check its rows",
-        {
-            "file FILE.npz": None,
-            "--brush NAME=dry_brush": None,
-            "--out DIR": "for the picture; default: beside FILE",
-        },
-    )
-    command(
-        _train,
-        "train a network from zero",
-        {
-            "stage {generator,discriminator,gan,brush}": None,
-            "brush [BRUSH]": "after `brush`: a brush's name or a .myb file, to "
-            "have a generator of its own",
-            "--data PATH...": "episodes files; default: strokes are drawn",
-            "--out DIR=trained": "weights go there; those of earlier stages "
-            "are taken from there",
-            "--resume": "go on from the newest checkpoint in DIR",
-        },
-    )
-    report = command(_report, "measure a generator against the real brush", {})
-    which = report.add_mutually_exclusive_group()
-    text = "a shipped generator, or a .weights.h5 file"
-    _add_argument(which, "--preset NAME=generator_gan", text)
-    _add_argument(which, "--brush NAME", "the shipped generator of a brush")
-    text = "photographs to paint for the reality gap; default: a sample"
-    _add_argument(report, "--photo PHOTO...", text)
-    _add_argument(report, "--out DIR=report")
-    command(
-        _brushes,
-        "list the brushes on this machine and try each",
-        {
-            "group [WORD]": "only names with this in them",
-            "--out FILE.png=brushes.png": None,
-        },
-    )
+        command.set_defaults(run=run)
+        for section in sections:
+            title, _, lines = section.partition("\n")
+            group = command
+            if title == "Either:":
+                group = command.add_mutually_exclusive_group()
+            for line in re.split(r"\n(?! {5})", lines):
+                _add_argument(group, *line.split(": ", 1))
     return parser
 
 
@@ -167,20 +81,22 @@ def _add_argument(parser, usage, help=None):
     """Add an argument to a command.
 
     Args:
-        parser: `argparse.ArgumentParser`.
+        parser: `argparse.ArgumentParser`, or a group of it.
         usage: str, as on a manual's page: a name and its `METAVAR`; also
-            `METAVAR=DEFAULT`, `METAVAR...` for one or more of them,
-            `[METAVAR]` for at most one and `{THIS,THAT}` for a choice. An
-            option without any is a switch.
+            `METAVAR=DEFAULT`, `METAVAR!` for an option that must be given,
+            `METAVAR...` for one or more, `[METAVAR]` for at most one and
+            `{THIS,THAT}` for a choice. An option without any is a switch.
         help: str. Default: none.
     """
-    name, _, metavar = usage.partition(" ")
+    name, _, metavar = usage.strip().partition(" ")
     metavar, _, default = metavar.partition("=")
     settings = {"help": help, "type": _TYPES.get(name), "metavar": metavar}
     if not metavar:
         settings = {"help": help, "action": "store_true"}
     elif metavar.endswith("..."):
         settings |= {"nargs": "+", "metavar": metavar[:-3], "default": []}
+    elif metavar.endswith("!"):
+        settings |= {"required": True, "metavar": metavar[:-1]}
     elif metavar.startswith("["):
         settings |= {"nargs": "?", "metavar": metavar.strip("[]")}
     elif metavar.startswith("{"):
@@ -243,35 +159,47 @@ def main(arguments=None):
     return 2
 
 
-@contextlib.contextmanager
-def quiet_stderr():
-    """Hide what is written to standard error, by libraries in C++ as well.
-
-    TensorFlow greets with some lines when it is imported, before any setting
-    can silence them.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # There is no standard error.
-        yield
-        return
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _load(module):
-    """Import a module of ours that may need TensorFlow."""
-    with quiet_stderr():
+    """Import a module of ours that may need TensorFlow, quietly.
+
+    TensorFlow greets with some lines from C++ when it is imported, before any
+    setting can silence them: standard error is hidden meanwhile.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # There may be no standard error.
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 2)
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
         return importlib.import_module(f"nbpainter.{module}")
 
 
 def _paint(arguments):
-    """Paint all photographs: 130 after Ctrl-C, 2 if one of several failed."""
+    """Paint photographs.
+
+    Ctrl-C ends with the painting as it is: all its files are written, and the
+    exit code is 130.
+
+    Args:
+        photos PHOTO...: a picture file, or a folder of them
+        --strokes N: default: 400, or as many as fit into --seconds
+        --size PX: longer side; default: 512
+        --seconds S: end after about so long, with all files, for each
+            photograph
+        --seed S: default: 0
+        --palette N|COLORS: paint with N colours that suit the photograph, or
+            with those of a list: '#112233,#ffeecc'
+        --background COLOR: '#rrggbb'; default: white
+        --mask PICTURE: paint only where it is white
+        --resume painting.json: go on with this painting, on the same
+            photograph
+        --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
+            default: dry_brush, or the one of the painting to resume
+        --export ENDING...: leave more files: svg html webp mp4 pdf
+        --out DIR=painting: the files' folder; with several photographs, one
+            folder in it for each
+    """
     started = time.perf_counter()
     # What holds for all photographs is checked once, before there is a folder.
     exported = [_exported(ending) for ending in arguments.export]
@@ -284,23 +212,12 @@ def _paint(arguments):
     brush = arguments.brush
     if brush:
         brush = _load("models.presets").preset_of_brush(brush)
-    choices = {
-        "num_strokes": arguments.strokes,
-        "size": arguments.size,
-        "seed": arguments.seed,
-        "seconds": arguments.seconds,
-        "palette": arguments.palette,
-        "background": arguments.background,
-    }
+    names = ("size", "seed", "seconds", "palette", "background")
+    choices = {name: getattr(arguments, name) for name in names}
+    choices["num_strokes"] = arguments.strokes
     _load("painter.coarse_to_fine").check_choices(**choices)
-    if choices["size"] is None and not arguments.resume:
-        choices["size"] = PaintConfig.size
-    choices |= {
-        "generator": brush,
-        "num_steps": PaintConfig.num_steps,
-        "mask": arguments.mask,
-        "resume": arguments.resume,
-    }
+    choices |= {"mask": arguments.mask, "resume": arguments.resume}
+    choices["generator"] = brush
     out = pathlib.Path(arguments.out)
     if not several:
         return _paint_one(photos[0], out, started, choices, exported)
@@ -315,12 +232,11 @@ def _paint(arguments):
             failed += 1
             print(f"nbpainter: {error}", file=sys.stderr)
         started = time.perf_counter()
-    if failed:
-        print(
-            f"nbpainter: {failed} of {len(photos)} photographs failed.",
-            file=sys.stderr,
-        )
-    return 2 if failed else 0
+    if not failed:
+        return 0
+    counted = f"{failed} of {len(photos)} photographs failed."
+    print(f"nbpainter: {counted}", file=sys.stderr)
+    return 2
 
 
 def _exported(ending):
@@ -371,7 +287,8 @@ def _folder_of(photo, taken):
 def _paint_one(photo, folder, started, choices, exported):
     """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
     if not choices["resume"]:  # Before a folder is made.
-        photo = nbpainter.load_photo(photo, choices["size"])
+        size = choices["size"] or PaintConfig.size
+        photo = nbpainter.load_photo(photo, size)
     folder = make_folder(folder)
     paint = _load("painter.coarse_to_fine").paint
     if choices["seconds"] is not None:
@@ -389,16 +306,25 @@ def _paint_one(photo, folder, started, choices, exported):
         written.append("mypaint.png")
     for name in exported:
         painting.export(folder / name)
-        written.append(name)
     figures = painting.figures
     print(
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
-        f"{figures['seconds']:.0f} s. In {folder}: {', '.join(written)}."
+        f"{figures['seconds']:.0f} s. In {folder}: "
+        f"{', '.join(written + exported)}."
     )
     return 130 if figures["ended"] == "interrupt" else 0
 
 
 def _replay(arguments):
+    """Draw a painting's strokes with the real MyPaint engine.
+
+    Args:
+        painting painting.json
+        --size PX: longer side
+        --out FILE.png=mypaint.png
+        --brush NAME|FILE.myb: draw them with this one; default: the painting's
+            own
+    """
     painting = _load("painter.painting").Painting.load(arguments.painting)
     brush = arguments.brush and nbpainter.choose_brush(arguments.brush)
     picture = painting.replay(arguments.size, brush=brush)
@@ -407,6 +333,13 @@ def _replay(arguments):
 
 
 def _export(arguments):
+    """Write a painting as SVG, HTML, PDF, animation or PNG.
+
+    Args:
+        painting painting.json
+        files FILE...: the ending decides: painting.svg painting.html steps.pdf
+        --transparent: leave out the background of a .png
+    """
     for path in arguments.files:
         _load("export").check_export(path, arguments.transparent)
     painting = _load("painter.painting").Painting.load(arguments.painting)
@@ -416,6 +349,14 @@ def _export(arguments):
 
 
 def _draw(arguments):
+    """Draw episodes for training with the real MyPaint engine.
+
+    Args:
+        --strokes N!
+        --out FILE.npz!
+        --brush NAME|FILE.myb=dry_brush
+        --seed S=0
+    """
     path = pathlib.Path(arguments.out)
     brush = nbpainter.choose_brush(arguments.brush)
     _load("data.drawing").write_drawn_episodes(
@@ -426,11 +367,24 @@ def _draw(arguments):
 
 
 def _download(arguments):
+    """Fetch files of the dataset from Kaggle.
+
+    Args:
+        index N...: 0 to 77
+        --out DIR=episodes
+    """
     paths = nbpainter.download_episodes(arguments.index, arguments.out)
     print(f"Whole and checked: {', '.join(map(str, paths))}.")
 
 
 def _inspect(arguments):
+    """Show a file of episodes and check its rows.
+
+    Args:
+        file FILE.npz
+        --brush NAME=dry_brush
+        --out DIR: for the picture; default: beside FILE
+    """
     inspection = _load("data.inspection")
     metrics = inspection.inspect_episodes(
         arguments.file, arguments.out, arguments.brush
@@ -439,6 +393,12 @@ def _inspect(arguments):
 
 
 def _brushes(arguments):
+    """List the brushes on this machine and try each.
+
+    Args:
+        group [WORD]: only names with this in them
+        --out FILE.png=brushes.png
+    """
     suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
     rows = []
     for row in suitability.list_brushes(arguments.group or ""):
@@ -463,6 +423,17 @@ def _brushes(arguments):
 
 
 def _train(arguments):
+    """Train a network from zero.
+
+    Args:
+        stage {generator,discriminator,gan,brush}
+        brush [BRUSH]: after `brush`: a brush's name or a .myb file, to have a
+            generator of its own
+        --data PATH...: episodes files; default: strokes are drawn
+        --out DIR=trained: weights go there; those of earlier stages are taken
+            from there
+        --resume: go on from the newest checkpoint in DIR
+    """
     if arguments.stage == "brush":
         return _train_brush(arguments)
     if arguments.brush:
@@ -506,6 +477,17 @@ def _train_brush(arguments):
 
 
 def _report(arguments):
+    """Measure a generator against the real brush.
+
+    Either:
+        --preset NAME=generator_gan: a shipped generator, or a .weights.h5 file
+        --brush NAME: the shipped generator of a brush
+
+    Args:
+        --photo PHOTO...: photographs to paint for the reality gap; default: a
+            sample
+        --out DIR=report
+    """
     preset = arguments.preset
     if arguments.brush:
         preset = _load("models.presets").preset_of_brush(arguments.brush)
@@ -517,6 +499,19 @@ def _print_report(*arguments, **options):
     report = _load("training.report")
     metrics = report.write_report(*arguments, verbose=1, **options)
     print("\n".join(report.report_lines(metrics)))
+
+
+_COMMANDS = (
+    _paint,
+    _replay,
+    _export,
+    _draw,
+    _download,
+    _inspect,
+    _train,
+    _report,
+    _brushes,
+)
 
 
 if __name__ == "__main__":
