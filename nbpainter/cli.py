@@ -35,12 +35,7 @@ _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Of the seconds that a whole command may take, what the files need: a part of
 # them, and a constant.
 _FILES_PART, _FILES_SECONDS = 0.15, 2.0
-_METRICS = {
-    "fvu": "FVU",
-    "texture": "texture",
-    "accuracy": "accuracy",
-    "calibration_error": "calibration error",
-}
+_METRICS = ("FVU", "texture", "accuracy", "calibration error")
 
 
 def build_parser():
@@ -447,10 +442,11 @@ def _train(arguments):
     if arguments.stage == "gan":
         name = "generator_gan"
     entry = nbpainter.read_manifest(arguments.out)[name]
+    keys = [label.lower().replace(" ", "_") for label in _METRICS]
     metrics = ", ".join(
-        f"{label} {entry[metric]:.4f}"
-        for metric, label in _METRICS.items()
-        if metric in entry
+        f"{label} {entry[key]:.4f}"
+        for label, key in zip(_METRICS, keys)
+        if key in entry
     )
     print(
         f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
