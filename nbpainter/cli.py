@@ -35,16 +35,15 @@ _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Of the seconds that a whole command may take, what the files need: a part of
 # them, and a constant.
 _FILES_PART, _FILES_SECONDS = 0.15, 2.0
-_METRICS = {
-    "fvu": "FVU",
-    "texture": "texture",
-    "accuracy": "accuracy",
-    "calibration_error": "calibration error",
-}
+_METRICS = ("FVU", "texture", "accuracy", "calibration error")
 
 
 def build_parser():
-    """Return the `argparse.ArgumentParser` of the command line."""
+    """Return the `argparse.ArgumentParser` of the command line.
+
+    Each command is described where it is run: in the docstring of `_NAME`.
+    Arguments under `Either:` exclude each other.
+    """
     parser = argparse.ArgumentParser(
         prog="nbpainter",
         description="Paint photographs with learned MyPaint brush strokes.",
@@ -53,54 +52,52 @@ def build_parser():
         dest="command", required=True, metavar="COMMAND"
     )
     for run in _COMMANDS:
-        summary, _, manual = inspect.getdoc(run).partition("\n\n")
+        manual = inspect.getdoc(run)
+        prose, *sections = re.split(r"\n\n(?=Args:|Either:)", manual)
+        summary, _, more = prose.partition("\n\n")
         command = commands.add_parser(
-            run.__name__.lstrip("_"),
-            help=summary,
+            run.__name__.removeprefix("_"),
+            help=summary[0].lower() + summary[1:-1],
+            description=more and f"{summary} {more}",
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         command.set_defaults(run=run)
-        for line in re.sub("\n +", " ", manual).splitlines():
-            usage, _, text = line.partition(": ")
-            if usage == "description":
-                command.description = text
-            elif usage.startswith("either "):
-                either = command.add_mutually_exclusive_group()
-                _add_argument(either, usage.removeprefix("either "), text)
-            elif usage.startswith("or "):
-                _add_argument(either, usage.removeprefix("or "), text)
-            else:
-                _add_argument(command, usage.rstrip(":"), text)
+        for section in sections:
+            title, _, lines = section.partition("\n")
+            group = command
+            if title == "Either:":
+                group = command.add_mutually_exclusive_group()
+            for line in re.split(r"\n(?! {5})", lines):
+                _add_argument(group, *line.split(": ", 1))
     return parser
 
 
-def _add_argument(parser, usage, text):
-    """Add an argument, as a line of a command's docstring says.
+def _add_argument(parser, usage, help=None):
+    """Add an argument to a command.
 
     Args:
-        parser: `argparse.ArgumentParser`.
+        parser: `argparse.ArgumentParser`, or a group of it.
         usage: str, as on a manual's page: a name and its `METAVAR`; also
-            `METAVAR=DEFAULT`, `METAVAR!` if it must be given, `METAVAR...`
-            for one or more of them, `[METAVAR]` for at most one and
+            `METAVAR=DEFAULT`, `METAVAR!` for an option that must be given,
+            `METAVAR...` for one or more, `[METAVAR]` for at most one and
             `{THIS,THAT}` for a choice. An option without any is a switch.
-        text: str, its help; may be empty.
+        help: str. Default: none.
     """
-    name, _, metavar = usage.partition(" ")
+    name, _, metavar = usage.strip().partition(" ")
     metavar, _, default = metavar.partition("=")
-    settings = {"help": text or None, "action": "store_true"}
-    if metavar:
-        settings |= {"action": "store", "type": _TYPES.get(name)}
-        settings["metavar"] = metavar.strip("[]!.")
-    if metavar.endswith("..."):
-        settings |= {"nargs": "+", "default": []}
-    elif metavar.startswith("["):
-        settings["nargs"] = "?"
-    elif metavar.startswith("{"):
-        settings["choices"] = metavar.strip("{}").split(",")
+    settings = {"help": help, "type": _TYPES.get(name), "metavar": metavar}
+    if not metavar:
+        settings = {"help": help, "action": "store_true"}
+    elif metavar.endswith("..."):
+        settings |= {"nargs": "+", "metavar": metavar[:-3], "default": []}
     elif metavar.endswith("!"):
-        settings["required"] = True
+        settings |= {"required": True, "metavar": metavar[:-1]}
+    elif metavar.startswith("["):
+        settings |= {"nargs": "?", "metavar": metavar.strip("[]")}
+    elif metavar.startswith("{"):
+        settings |= {"choices": metavar.strip("{}").split(",")}
     elif default:
-        settings["default"] = default
+        settings |= {"default": default}
     parser.add_argument(name, **settings)
 
 
@@ -157,53 +154,46 @@ def main(arguments=None):
     return 2
 
 
-@contextlib.contextmanager
-def quiet_stderr():
-    """Hide what is written to standard error, by libraries in C++ as well.
-
-    TensorFlow greets with some lines when it is imported, before any setting
-    can silence them.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # There is no standard error.
-        yield
-        return
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _load(module):
-    """Import a module of ours that may need TensorFlow."""
-    with quiet_stderr():
+    """Import a module of ours that may need TensorFlow, quietly.
+
+    TensorFlow greets with some lines from C++ when it is imported, before any
+    setting can silence them: standard error is hidden meanwhile.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # There may be no standard error.
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 2)
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
         return importlib.import_module(f"nbpainter.{module}")
 
 
 def _paint(arguments):
-    """paint photographs
+    """Paint photographs.
 
-    description: Paint photographs. Ctrl-C ends with the painting as it is: all
-        its files are written, and the exit code is 130.
-    photos PHOTO...: a picture file, or a folder of them
-    --strokes N: default: 400, or as many as fit into --seconds
-    --size PX: longer side; default: 512
-    --seconds S: end after about so long, with all files, for each photograph
-    --seed S: default: 0
-    --palette N|COLORS: paint with N colours that suit the photograph, or with
-        those of a list: '#112233,#ffeecc'
-    --background COLOR: '#rrggbb'; default: white
-    --mask PICTURE: paint only where it is white
-    --resume painting.json: go on with this painting, on the same photograph
-    --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
-        default: dry_brush, or the one of the painting to resume
-    --export ENDING...: leave more files: svg html webp mp4 pdf
-    --out DIR=painting: the files' folder; with several photographs, one folder
-        in it for each
+    Ctrl-C ends with the painting as it is: all its files are written, and the
+    exit code is 130.
+
+    Args:
+        photos PHOTO...: a picture file, or a folder of them
+        --strokes N: default: 400, or as many as fit into --seconds
+        --size PX: longer side; default: 512
+        --seconds S: end after about so long, with all files, for each
+            photograph
+        --seed S: default: 0
+        --palette N|COLORS: paint with N colours that suit the photograph, or
+            with those of a list: '#112233,#ffeecc'
+        --background COLOR: '#rrggbb'; default: white
+        --mask PICTURE: paint only where it is white
+        --resume painting.json: go on with this painting, on the same
+            photograph
+        --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
+            default: dry_brush, or the one of the painting to resume
+        --export ENDING...: leave more files: svg html webp mp4 pdf
+        --out DIR=painting: the files' folder; with several photographs, one
+            folder in it for each
     """
     started = time.perf_counter()
     # What holds for all photographs is checked once, before there is a folder.
@@ -217,23 +207,12 @@ def _paint(arguments):
     brush = arguments.brush
     if brush:
         brush = _load("models.presets").preset_of_brush(brush)
-    choices = {
-        "num_strokes": arguments.strokes,
-        "size": arguments.size,
-        "seed": arguments.seed,
-        "seconds": arguments.seconds,
-        "palette": arguments.palette,
-        "background": arguments.background,
-    }
+    names = ("size", "seed", "seconds", "palette", "background")
+    choices = {name: getattr(arguments, name) for name in names}
+    choices["num_strokes"] = arguments.strokes
     _load("painter.coarse_to_fine").check_choices(**choices)
-    if choices["size"] is None and not arguments.resume:
-        choices["size"] = PaintConfig.size
-    choices |= {
-        "generator": brush,
-        "num_steps": PaintConfig.num_steps,
-        "mask": arguments.mask,
-        "resume": arguments.resume,
-    }
+    choices |= {"mask": arguments.mask, "resume": arguments.resume}
+    choices["generator"] = brush
     out = pathlib.Path(arguments.out)
     if not several:
         return _paint_one(photos[0], out, started, choices, exported)
@@ -248,12 +227,11 @@ def _paint(arguments):
             failed += 1
             print(f"nbpainter: {error}", file=sys.stderr)
         started = time.perf_counter()
-    if failed:
-        print(
-            f"nbpainter: {failed} of {len(photos)} photographs failed.",
-            file=sys.stderr,
-        )
-    return 2 if failed else 0
+    if not failed:
+        return 0
+    counted = f"{failed} of {len(photos)} photographs failed."
+    print(f"nbpainter: {counted}", file=sys.stderr)
+    return 2
 
 
 def _exported(ending):
@@ -304,7 +282,8 @@ def _folder_of(photo, taken):
 def _paint_one(photo, folder, started, choices, exported):
     """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
     if not choices["resume"]:  # Before a folder is made.
-        photo = nbpainter.load_photo(photo, choices["size"])
+        size = choices["size"] or PaintConfig.size
+        photo = nbpainter.load_photo(photo, size)
     folder = make_folder(folder)
     paint = _load("painter.coarse_to_fine").paint
     if choices["seconds"] is not None:
@@ -322,22 +301,24 @@ def _paint_one(photo, folder, started, choices, exported):
         written.append("mypaint.png")
     for name in exported:
         painting.export(folder / name)
-        written.append(name)
     figures = painting.figures
     print(
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
-        f"{figures['seconds']:.0f} s. In {folder}: {', '.join(written)}."
+        f"{figures['seconds']:.0f} s. In {folder}: "
+        f"{', '.join(written + exported)}."
     )
     return 130 if figures["ended"] == "interrupt" else 0
 
 
 def _replay(arguments):
-    """draw a painting's strokes with the real MyPaint engine
+    """Draw a painting's strokes with the real MyPaint engine.
 
-    painting painting.json:
-    --size PX: longer side
-    --out FILE.png=mypaint.png:
-    --brush NAME|FILE.myb: draw them with this one; default: the painting's own
+    Args:
+        painting painting.json
+        --size PX: longer side
+        --out FILE.png=mypaint.png
+        --brush NAME|FILE.myb: draw them with this one; default: the painting's
+            own
     """
     painting = _load("painter.painting").Painting.load(arguments.painting)
     brush = arguments.brush and nbpainter.choose_brush(arguments.brush)
@@ -347,11 +328,12 @@ def _replay(arguments):
 
 
 def _export(arguments):
-    """write a painting as SVG, HTML, PDF, animation or PNG
+    """Write a painting as SVG, HTML, PDF, animation or PNG.
 
-    painting painting.json:
-    files FILE...: the ending decides: painting.svg painting.html steps.pdf
-    --transparent: leave out the background of a .png
+    Args:
+        painting painting.json
+        files FILE...: the ending decides: painting.svg painting.html steps.pdf
+        --transparent: leave out the background of a .png
     """
     for path in arguments.files:
         _load("export").check_export(path, arguments.transparent)
@@ -362,12 +344,13 @@ def _export(arguments):
 
 
 def _draw(arguments):
-    """draw episodes for training with the real MyPaint engine
+    """Draw episodes for training with the real MyPaint engine.
 
-    --strokes N!:
-    --out FILE.npz!:
-    --brush NAME|FILE.myb=dry_brush:
-    --seed S=0:
+    Args:
+        --strokes N!
+        --out FILE.npz!
+        --brush NAME|FILE.myb=dry_brush
+        --seed S=0
     """
     path = pathlib.Path(arguments.out)
     brush = nbpainter.choose_brush(arguments.brush)
@@ -379,21 +362,23 @@ def _draw(arguments):
 
 
 def _download(arguments):
-    """fetch files of the dataset from Kaggle
+    """Fetch files of the dataset from Kaggle.
 
-    index N...: 0 to 77
-    --out DIR=episodes:
+    Args:
+        index N...: 0 to 77
+        --out DIR=episodes
     """
     paths = nbpainter.download_episodes(arguments.index, arguments.out)
     print(f"Whole and checked: {', '.join(map(str, paths))}.")
 
 
 def _inspect(arguments):
-    """show a file of episodes and check its rows
+    """Show a file of episodes and check its rows.
 
-    file FILE.npz:
-    --brush NAME=dry_brush:
-    --out DIR: for the picture; default: beside FILE
+    Args:
+        file FILE.npz
+        --brush NAME=dry_brush
+        --out DIR: for the picture; default: beside FILE
     """
     inspection = _load("data.drawing")
     metrics = inspection.inspect_episodes(
@@ -403,10 +388,11 @@ def _inspect(arguments):
 
 
 def _brushes(arguments):
-    """list the brushes on this machine and try each
+    """List the brushes on this machine and try each.
 
-    group [WORD]: only names with this in them
-    --out FILE.png=brushes.png:
+    Args:
+        group [WORD]: only names with this in them
+        --out FILE.png=brushes.png
     """
     suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
     rows = []
@@ -432,15 +418,16 @@ def _brushes(arguments):
 
 
 def _train(arguments):
-    """train a network from zero
+    """Train a network from zero.
 
-    stage {generator,discriminator,gan,brush}:
-    brush [BRUSH]: after `brush`: a brush's name or a .myb file, to have a
-        generator of its own
-    --data PATH...: episodes files; default: strokes are drawn
-    --out DIR=trained: weights go there; those of earlier stages are taken from
-        there
-    --resume: go on from the newest checkpoint in DIR
+    Args:
+        stage {generator,discriminator,gan,brush}
+        brush [BRUSH]: after `brush`: a brush's name or a .myb file, to have a
+            generator of its own
+        --data PATH...: episodes files; default: strokes are drawn
+        --out DIR=trained: weights go there; those of earlier stages are taken
+            from there
+        --resume: go on from the newest checkpoint in DIR
     """
     if arguments.stage == "brush":
         return _train_brush(arguments)
@@ -455,10 +442,11 @@ def _train(arguments):
     if arguments.stage == "gan":
         name = "generator_gan"
     entry = nbpainter.read_manifest(arguments.out)[name]
+    keys = [label.lower().replace(" ", "_") for label in _METRICS]
     metrics = ", ".join(
-        f"{label} {entry[metric]:.4f}"
-        for metric, label in _METRICS.items()
-        if metric in entry
+        f"{label} {entry[key]:.4f}"
+        for label, key in zip(_METRICS, keys)
+        if key in entry
     )
     print(
         f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
@@ -485,14 +473,16 @@ def _train_brush(arguments):
 
 
 def _report(arguments):
-    """measure a generator against the real brush
+    """Measure a generator against the real brush.
 
-    either --preset NAME=generator_gan: a shipped generator, or a .weights.h5
-        file
-    or --brush NAME: the shipped generator of a brush
-    --photo PHOTO...: photographs to paint for the reality gap; default: a
-        sample
-    --out DIR=report:
+    Either:
+        --preset NAME=generator_gan: a shipped generator, or a .weights.h5 file
+        --brush NAME: the shipped generator of a brush
+
+    Args:
+        --photo PHOTO...: photographs to paint for the reality gap; default: a
+            sample
+        --out DIR=report
     """
     preset = arguments.preset
     if arguments.brush:
@@ -518,7 +508,6 @@ _COMMANDS = (
     _report,
     _brushes,
 )
-"""Each function's docstring is its command's page of the manual."""
 
 
 if __name__ == "__main__":

@@ -14,9 +14,6 @@ import platformdirs
 
 SMOKE_TEST = os.environ.get("NBPAINTER_SMOKE_TEST") == "1"
 
-# TensorFlow greets with a page of notices otherwise.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 
 def cache_folder():
     """Return the folder where unpacked episodes are kept.
@@ -43,16 +40,14 @@ def variables_set(**variables):
     Yields:
         Nothing.
     """
-    before = {name: os.environ.get(name) for name in variables}
+    before = {n: os.environ[n] for n in variables if n in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _number(value, smoke):
@@ -158,17 +153,16 @@ class GANConfig(TrainingConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ReportConfig:
+class ReportConfig(DiscriminatorConfig):
     """The report card of a generator.
+
+    The rest is of the two-sample test, which trains a discriminator.
 
     Attributes:
         num_strokes: int, fresh strokes for error, texture and spread.
         num_judged: int, real strokes that the two-sample test trains on,
             and as many generated.
         num_test_strokes: int, of each kind, that it is tested on.
-        epochs: int, of the two-sample test.
-        batch_size: int, of the two-sample test.
-        learning_rate: float, of the two-sample test.
         num_painted: int, strokes of the painting for the reality gap.
         size: int, longer side of that painting in pixels.
         seed: int, of drawing; apart from all seeds of training.
@@ -176,10 +170,7 @@ class ReportConfig:
 
     num_strokes: int = _number(2_000, 100)
     num_judged: int = _number(8_000, 128)
-    num_test_strokes: int = _number(1_000, 64)
     epochs: int = _number(3, 1)
-    batch_size: int = _number(64, 16)
-    learning_rate: float = 1e-3
     num_painted: int = _number(50, 5)
     size: int = 64
     seed: int = 90_000_049

@@ -1,5 +1,7 @@
 """Metrics of a generator, measured on strokes of the real engine."""
 
+import itertools
+
 import numpy as np
 
 from nbpainter.actions import ACTION_INDEX
@@ -7,8 +9,6 @@ from nbpainter.data.episodes import StrokeBatches, to_rgba
 from nbpainter.engine.brush import draw_strokes
 from nbpainter.losses import laplacian
 from nbpainter.models.generators import render_strokes
-
-_QUARTERS = 4
 
 
 def measure_fvu(generator, episodes):
@@ -22,11 +22,9 @@ def measure_fvu(generator, episodes):
         A dict: `fvu`, and `fvu_by_size`, a list for the quarters of the
         component `size`, smallest first (`None` for an empty quarter).
     """
-    energies = []
-    for actions, real in StrokeBatches(episodes, batch_size=100):
-        fake = render_strokes(generator, actions)
-        energies.append([_energy((real - fake)[..., 3]), _energy(real[..., 3])])
-    return _ratio("fvu", energies, episodes.actions)
+    return _measure(
+        "fvu", lambda real, fake: (real - fake, real), generator, episodes
+    )
 
 
 def measure_texture(generator, episodes, seed=0):
@@ -42,41 +40,42 @@ def measure_texture(generator, episodes, seed=0):
         A dict: `texture`, 1 where it is right, and `texture_by_size`, see
         `measure_fvu`.
     """
-    noisy = generator.noise_shape is not None
-    energies = []
-    batches = StrokeBatches(episodes, batch_size=100)
-    for index, (actions, real) in enumerate(batches):
-        fake = render_strokes(
-            generator, actions, seed=seed + index if noisy else None
-        )
-        energies.append(
-            [_energy(np.asarray(laplacian(x[..., 3]))) for x in (fake, real)]
-        )
-    return _ratio("texture", energies, episodes.actions)
+    return _measure(
+        "texture",
+        lambda real, fake: (laplacian(fake), laplacian(real)),
+        generator,
+        episodes,
+        None if generator.noise_shape is None else seed,
+    )
 
 
-def _energy(maps):
-    """Sum of squares of each map `(n, height, width)`."""
-    return np.sum(maps**2, axis=(1, 2))
-
-
-def _ratio(name, energies, actions):
-    """Ratio of two sums of energies, altogether and by brush size.
+def _measure(name, compare, generator, episodes, seed=None):
+    """Measure a ratio of energies, altogether and by brush size.
 
     Args:
         name: str, of the metric.
-        energies: list of a pair of float arrays `(batch,)` for each batch:
-            the numerator and the denominator of each stroke.
-        actions: float array `(n, 12)`, of all strokes.
+        compare: function of the opacities `(batch, height, width)` of real
+            and of generated strokes; returns two maps, whose sums of squares
+            are divided.
+        generator: a model of `build_generator`.
+        episodes: `Episodes`.
+        seed: int, of the noise. Default: calm strokes.
 
     Returns:
         A dict: `NAME`, and `NAME_by_size`, see `measure_fvu`.
     """
+    energies = []
+    seeds = itertools.repeat(None) if seed is None else itertools.count(seed)
+    batches = StrokeBatches(episodes, batch_size=100)
+    for batch_seed, (actions, real) in zip(seeds, batches):
+        fake = render_strokes(generator, actions, seed=batch_seed)
+        maps = map(np.asarray, compare(real[..., 3], fake[..., 3]))
+        energies.append([np.sum(x**2, axis=(1, 2)) for x in maps])
     values = np.concatenate(energies, axis=1).T  # (n, 2)
-    quarter = (actions[:, ACTION_INDEX["size"]] * _QUARTERS).astype(int)
-    quarter = np.minimum(quarter, _QUARTERS - 1)
+    size = episodes.actions[:, ACTION_INDEX["size"]]
+    quarter = np.digitize(size, (0.25, 0.5, 0.75))
     ratios = []
-    for chosen in (slice(None), *(quarter == k for k in range(_QUARTERS))):
+    for chosen in (slice(None), *(quarter == k for k in range(4))):
         above, below = values[chosen].sum(axis=0)
         ratios.append(round(float(above / below), 4) if below else None)
     return {name: ratios[0], f"{name}_by_size": ratios[1:]}
@@ -135,7 +134,6 @@ def compare_strokes(generator, episodes):
         "calm": render_strokes(generator, episodes.actions),
     }
     if generator.noise_shape is not None:
-        strokes["one draw"] = render_strokes(
-            generator, episodes.actions, seed=0
-        )
+        draw = render_strokes(generator, episodes.actions, seed=0)
+        strokes["one draw"] = draw
     return strokes

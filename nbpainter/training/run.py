@@ -20,8 +20,14 @@ from nbpainter.data.cache import open_episodes, stored_sha256
 from nbpainter.data.drawing import draw_episodes
 from nbpainter.errors import DataError, TrainingError
 from nbpainter.files import make_folder, sha256, written_whole
-from nbpainter.models.presets import read_manifest, save_pretrained
-from nbpainter.plotting import plot_history, save_figure
+from nbpainter.models.presets import (
+    find_weights,
+    load_pretrained,
+    read_manifest,
+    save_pretrained,
+)
+from nbpainter.plotting import plot_comparison, plot_history, save_figure
+from nbpainter.training.metrics import compare_strokes
 
 _logger = logging.getLogger(__name__)
 
@@ -46,12 +52,13 @@ class Run:
         paths: paths of episodes files; none: strokes are drawn.
         resume: bool, whether to go on from the newest checkpoint.
         verbose: 0 or 1.
-        inputs: dict from names to paths of weights that it builds on.
-            Default: none.
-        brush: str or dict, what draws strokes, see `load_brush`. Default:
-            `"dry_brush"`.
+        inputs: sequence of str, names of the trained networks that it builds
+            on: those in `folder`, else the shipped ones.
+        brush: dict, settings of what draws strokes, see `choose_brush`.
+            Default: the dry brush.
 
     Attributes:
+        inputs: list of `keras.Model`, the networks of these names.
         train: `Episodes` to train on.
         test: `Episodes` that the training never sees.
         metadata: dict for JSON, what the training depends on. It becomes part
@@ -71,18 +78,19 @@ class Run:
         paths,
         resume,
         verbose,
-        inputs=None,
-        brush="dry_brush",
+        inputs=(),
+        brush=None,
     ):
         self.started = time.perf_counter()
         self.stage, self.folder = stage, make_folder(folder)
         self.config, self.resume, self.verbose = config, resume, verbose
         read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
-        inputs = (inputs or {}).items()
+        found = {name: find_weights(name, folder) for name in inputs}
+        self.inputs = [load_pretrained(path) for path in found.values()]
         self.metadata = {
             "stage": stage,
             "config": dataclasses.asdict(config),
-            "built_on": {name: sha256(path) for name, path in inputs},
+            "built_on": {name: sha256(path) for name, path in found.items()},
         }
         if paths:
             self._read(paths)
@@ -104,17 +112,14 @@ class Run:
 
     def _draw(self, brush):
         config = self.config
-        self._say(f"Drawing {config.num_strokes} strokes with MyPaint.")
-        name = brush if isinstance(brush, str) else "its own"
-        self.metadata["data"] = {"brush": name, "seed": config.seed}
-        self.train = draw_episodes(config.num_strokes, brush, config.seed)
-        self.test = draw_episodes(
-            config.num_test_strokes, brush, config.seed + TEST_SEED
-        )
-
-    def _say(self, message):
         if self.verbose:
-            _logger.info(message)
+            _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
+        name = "its own" if brush else "dry_brush"
+        self.metadata["data"] = {"brush": name, "seed": config.seed}
+        brush = brush or "dry_brush"
+        self.train = draw_episodes(config.num_strokes, brush, config.seed)
+        test_seed = config.seed + TEST_SEED
+        self.test = draw_episodes(config.num_test_strokes, brush, test_seed)
 
     def fit(self, model, batches, validation=None, state=None, callbacks=()):
         """Train from the first epoch that is not finished; draw the curves.
@@ -139,10 +144,10 @@ class Run:
         first = 0
         if self.resume:
             first = self.checkpoints.restore()
-            self._say(f"Going on after epoch {first}.")
+            if self.verbose:
+                _logger.info("Going on after epoch %d.", first)
         else:
             self.checkpoints.clear()
-            self.checkpoints.folder.mkdir(exist_ok=True)
         batches.start_at(first)
         model.fit(
             batches,
@@ -158,15 +163,25 @@ class Run:
         figure = plot_history(self.checkpoints.history)
         save_figure(figure, self.folder / f"{self.stage}_curves.png")
 
-    def save(self, model, name, builder, arguments, metrics):
+    def plot_strokes(self, generator, name):
+        """Leave a figure of test strokes, real and generated, as `NAME.png`.
+
+        Args:
+            generator: the `keras.Model` to draw them with.
+            name: str.
+        """
+        strokes = compare_strokes(generator, self.test[:16])
+        save_figure(plot_comparison(strokes), self.folder / f"{name}.png")
+
+    def save(self, model, name, metrics, builder, **arguments):
         """Save weights, and enter their metadata and metrics in the manifest.
 
         Args:
             model: the trained `keras.Model`.
             name: str, of the weights.
-            builder: str, the function of `nbpainter.models` that built it.
-            arguments: dict, the builder's keyword arguments.
             metrics: dict for JSON.
+            builder: str, the function of `nbpainter.models` that built it.
+            **arguments: the builder's keyword arguments.
 
         Returns:
             The path of the weights.
@@ -191,7 +206,7 @@ class Checkpoints(keras.callbacks.Callback):
     there, and the one before is kept.
 
     Args:
-        folder: str or path, where they go.
+        folder: `pathlib.Path`, where they go.
         stage: str, the training's name; part of the file names.
         recipe: dict for JSON, what the training depends on. A checkpoint of
             another recipe is refused.
@@ -203,7 +218,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, folder, stage, recipe, variables):
         super().__init__()
-        self.folder, self.stage = make_folder(folder), stage
+        self.folder, self.stage = folder, stage
         # Through JSON and back, as the file will have it.
         self.recipe = json.loads(json.dumps(recipe))
         self.variables = list(variables)
@@ -242,7 +257,8 @@ class Checkpoints(keras.callbacks.Callback):
             "history": self.history,
             "num_arrays": len(arrays),
         }
-        path = self.folder / f"{self.stage}-{epoch:05d}{_SUFFIX}"
+        name = f"{self.stage}-{epoch:05d}{_SUFFIX}"
+        path = make_folder(self.folder) / name
         with written_whole(path) as temporary, temporary.open("wb") as file:
             np.savez(file, *arrays, head=json.dumps(head))
         for old in self._found()[_KEPT:]:
@@ -263,12 +279,8 @@ class Checkpoints(keras.callbacks.Callback):
             try:
                 head, arrays = _read_checkpoint(path)
             except Exception as error:  # zipfile raises almost anything.
-                _logger.warning(
-                    "The checkpoint %s is damaged (%s); using the one before "
-                    "it.",
-                    path,
-                    error,
-                )
+                problem = f"The checkpoint {path} is damaged ({error})"
+                _logger.warning("%s; using the one before it.", problem)
                 continue
             shapes = [tuple(variable.shape) for variable in self.variables]
             same = [array.shape for array in arrays] == shapes

@@ -30,10 +30,8 @@ from nbpainter.models.generators import (
     render_strokes,
     start_brush_generator,
 )
-from nbpainter.models.presets import find_weights, load_pretrained
 from nbpainter.plotting import plot_calibration, plot_comparison, save_figure
 from nbpainter.training.metrics import (
-    compare_strokes,
     measure_fvu,
     measure_spread,
     measure_texture,
@@ -76,10 +74,9 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
         StrokeBatches(run.train, config.batch_size, config.seed),
         validation=StrokeBatches(run.test, batch_size=100),
     )
-    figure = plot_comparison(compare_strokes(generator, run.test[:16]))
-    save_figure(figure, run.folder / "generator_strokes.png")
+    run.plot_strokes(generator, "generator_strokes")
     metrics = measure_fvu(generator, run.test)
-    run.save(generator, "generator_pretrained", "build_generator", {}, metrics)
+    run.save(generator, "generator_pretrained", metrics, "build_generator")
     run.checkpoints.clear()
     return generator
 
@@ -103,17 +100,9 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
         As `train_generator`.
     """
     config = config or DiscriminatorConfig()
-    path = find_weights("generator_pretrained", folder)
-    generator = load_pretrained(path)
-    run = Run(
-        "discriminator",
-        folder,
-        config,
-        paths,
-        resume,
-        verbose,
-        inputs={"generator_pretrained": path},
-    )
+    inputs = ["generator_pretrained"]
+    run = Run("discriminator", folder, config, paths, resume, verbose, inputs)
+    generator = run.inputs[0]
 
     def judged(real, generated_seed, order_seed=None):
         num_strokes = min(len(real), config.num_strokes)
@@ -133,13 +122,8 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
     save_figure(figure, run.folder / "discriminator_calibration.png")
     figure = _plot_suspicious(discriminator, test)
     save_figure(figure, run.folder / "discriminator_suspicious.png")
-    run.save(
-        discriminator,
-        "discriminator_pretrained",
-        "build_discriminator",
-        {},
-        metrics,
-    )
+    name = "discriminator_pretrained"
+    run.save(discriminator, name, metrics, "build_discriminator")
     run.checkpoints.clear()
     return discriminator
 
@@ -173,35 +157,30 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
         As `train_generator`.
     """
     config = config or GANConfig()
-    inputs = {
-        name: find_weights(name, folder)
-        for name in ("generator_pretrained", "discriminator_pretrained")
-    }
-    calm = load_pretrained(inputs["generator_pretrained"])
-    discriminator = load_pretrained(inputs["discriminator_pretrained"])
-    discriminator.trainable = True
+    inputs = ["generator_pretrained", "discriminator_pretrained"]
     run = Run("gan", folder, config, paths, resume, verbose, inputs)
+    calm, discriminator = run.inputs
+    discriminator.trainable = True
     generator = add_noise_input(calm, config.num_dabs)
     gan = GAN(generator, discriminator, config.anchor, config.seed)
     compile_gan(gan, config)
+    num_steps = config.steps_per_epoch
     batches = StrokeBatches(
-        run.train,
-        config.batch_size,
-        config.seed,
-        max_batches=config.steps_per_epoch,
+        run.train, config.batch_size, config.seed, num_steps
     )
 
     def draw(epoch, logs):
-        figure = plot_comparison(compare_strokes(generator, run.test[:16]))
-        save_figure(figure, run.folder / f"gan_epoch_{epoch + 1:02d}.png")
+        run.plot_strokes(generator, f"gan_epoch_{epoch + 1:02d}")
 
     watch = keras.callbacks.LambdaCallback(on_epoch_end=draw)
     run.fit(gan, batches, state=gan.state, callbacks=[watch])
     metrics = measure_fvu(generator, run.test)
     metrics |= measure_texture(generator, run.test)
     arguments = {"num_dabs": config.num_dabs}
-    run.save(generator, "generator_gan", "build_generator", arguments, metrics)
-    run.save(discriminator, "discriminator_gan", "build_discriminator", {}, {})
+    run.save(
+        generator, "generator_gan", metrics, "build_generator", **arguments
+    )
+    run.save(discriminator, "discriminator_gan", {}, "build_discriminator")
     run.checkpoints.clear()
     return gan
 
@@ -229,9 +208,8 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     """
     config = config or BrushConfig()
     settings, name = choose_brush(brush), brush_name(brush)
-    run = Run(
-        f"brush_{name}", folder, config, (), resume, verbose, brush=settings
-    )
+    stage = f"brush_{name}"
+    run = Run(stage, folder, config, (), resume, verbose, brush=settings)
     shipped = find_brush(brush) in shipped_brushes()
     run.metadata["brush"] = name if shipped else settings
     run.metadata["radius_factor"] = settings["radius_factor"]
@@ -239,8 +217,7 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     compile_brush_generator(generator, config, len(run.train))
     batches = StrokeBatches(run.train, config.batch_size, config.seed)
     run.fit(generator, batches)
-    figure = plot_comparison(compare_strokes(generator, run.test[:16]))
-    save_figure(figure, run.folder / f"{name}_strokes.png")
+    run.plot_strokes(generator, f"{name}_strokes")
     shown = run.test[:_NUM_DRAWN]
     opacity = to_rgba(shown.actions, shown.strokes)[..., 3]
     arguments = generator_arguments(settings)
@@ -257,9 +234,8 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
         generator.brush = settings
     metrics |= measure_texture(generator, shown)
     metrics |= measure_spread(generator, shown.actions)
-    path = run.save(
-        generator, name, "build_brush_generator", arguments, metrics
-    )
+    builder = "build_brush_generator"
+    path = run.save(generator, name, metrics, builder, **arguments)
     run.checkpoints.clear()
     return path
 

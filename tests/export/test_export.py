@@ -83,12 +83,6 @@ def test_a_stroke_outside_whose_edge_is_seen_has_a_path():
     assert opacity == pytest.approx(0.5)
 
 
-def test_paint_that_no_path_covers_is_not_seen():
-    action = np.full(12, 0.5)
-    _, width, opacity = svg.fit_path(action, 90, 90, np.ones((2, 2)), 100)
-    assert width > 0 == opacity
-
-
 def test_a_path_is_as_wide_as_the_paint():
     # Half opacity, 20 of 100 pixels wide, with round ends.
     action = np.full((1, 12), 0.5)
