@@ -9,15 +9,16 @@ import contextlib
 import errno
 import io
 import logging
+import os
 import pathlib
 import shutil
 
 import filelock
 
 from nbpainter.config import variables_set
-from nbpainter.data.episodes import open_members
+from nbpainter.data.episodes import read_actions, stroke_chunks
 from nbpainter.errors import DataError, check_count
-from nbpainter.files import make_folder, written_whole
+from nbpainter.files import make_folder
 
 DATASET = "reiinakano/mypaint_brushstrokes"
 PAGE = f"https://www.kaggle.com/datasets/{DATASET}"
@@ -58,7 +59,7 @@ def download_episodes(index, folder="episodes", verbose=1):
     paths = [folder / f"episodes_{i}.npz" for i in indices]
     with filelock.FileLock(folder / ".lock"):
         for path in paths:
-            if not (path.exists() and _is_whole(path)):
+            if not _is_whole(path):
                 _download(path, verbose)
     return paths
 
@@ -66,8 +67,8 @@ def download_episodes(index, folder="episodes", verbose=1):
 def _is_whole(path):
     """Read a file from end to end, and keep nothing of it."""
     try:
-        with open_members(path) as members:
-            return all(len(chunk) for m in members for chunk in m.chunks())
+        read_actions(path)
+        return all(len(chunk) for chunk in stroke_chunks(path))
     except DataError:
         return False
 
@@ -75,24 +76,23 @@ def _is_whole(path):
 def _download(path, verbose):
     """Fetch a file into a folder beside its place, check it, move it."""
     place = path.parent / ".download"
+    whole = False
     for _ in range(2):  # What cannot be resumed is fetched again, once.
         place.mkdir(exist_ok=True)
         try:
             fetched = _fetch(path.name, place, verbose)
+            whole = _is_whole(fetched)
+            if whole:
+                os.replace(fetched, path)
         except (Exception, SystemExit) as error:
             if type(error).__name__ not in _DAMAGED:
                 raise DataError(_explain(path.name, error)) from error
-        else:
-            if _is_whole(fetched):
-                break
         shutil.rmtree(place, ignore_errors=True)
-    else:
-        raise DataError(
-            f"{path.name} arrived damaged, twice. Try again later, {_INSTEAD}"
-        )
-    with written_whole(path) as temporary:
-        shutil.copyfile(fetched, temporary)
-    shutil.rmtree(place, ignore_errors=True)
+        if whole:
+            return
+    raise DataError(
+        f"{path.name} arrived damaged, twice. Try again later, {_INSTEAD}"
+    )
 
 
 def _fetch(name, place, verbose):
@@ -137,12 +137,10 @@ def _explain(name, error):
             f"try again later, {_INSTEAD}"
         )
     full = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
-    if getattr(error, "errno", None) in full:
-        return f"{name} cannot be written ({reason}). Make room. {_AGAIN}"
-    return (
-        f"{name} cannot be fetched ({kind}: {reason[:200]}). Check the "
-        f"network and the folder. {_AGAIN}"
-    )
+    is_full = getattr(error, "errno", None) in full
+    advice = "Make room." if is_full else "Check the network and the folder."
+    reason = f"{kind}: {reason[:200]}"
+    return f"{name} cannot be fetched ({reason}). {advice} {_AGAIN}"
 
 
 def _licence():

@@ -25,7 +25,9 @@ from kaggle_server import KaggleServer
 
 RUNS = 20
 NAME = "episodes_3.npz"
-UNPACK = "import sys; from nbpainter import store; store.unpack(*sys.argv[1:])"
+UNPACK = (
+    "import sys; from nbpainter.data import cache; cache.unpack(*sys.argv[1:])"
+)
 
 
 def run(command, environment=None, seconds=None):
