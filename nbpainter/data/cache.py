@@ -5,8 +5,10 @@ cache, as two `.npy` files: actions float32, strokes uint8 RGB on white. They
 are mapped into memory, and rows are read when a batch asks for them.
 """
 
+import errno
 import hashlib
 import logging
+import math
 import os
 import pathlib
 import shutil
@@ -15,21 +17,18 @@ import tempfile
 import filelock
 import numpy as np
 
-from nbpainter.actions import ACTION_NAMES
 from nbpainter.config import cache_folder
 from nbpainter.data.episodes import (
     STROKE_SHAPE,
     Episodes,
     color_errors,
     one_sentence,
-    open_members,
-    write_rows,
+    read_actions,
+    stroke_chunks,
+    write_strokes,
 )
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256
-
-# Bytes of an unpacked stroke with its action.
-_ROW_BYTES = 4 * len(ACTION_NAMES) + int(np.prod(STROKE_SHAPE))
 
 # Bytes that are left on the disk for others.
 _SPARE_BYTES = 2**26
@@ -41,47 +40,44 @@ _SAMPLED_ROWS = 256
 class Rows:
     """Arrays of the same type and row shape, one after another, as one.
 
-    A slice without a step is `Rows` again and reads nothing. Anything else
-    (an index, a list of indices, `np.asarray`) returns a numpy array.
+    A slice is `Rows` again and reads nothing. Anything else (an index, a list
+    of indices, `np.asarray`) returns a numpy array.
 
     Args:
-        parts: list of arrays `(n, ...)`, such as `numpy.memmap`s.
+        parts: sequence of arrays `(n, ...)`, such as `numpy.memmap`s.
+        order: int array, rows of all parts in the order of these `Rows`.
+            Default: every row once.
 
     Attributes:
         shape: tuple of int.
         dtype: `numpy.dtype`.
     """
 
-    def __init__(self, parts):
+    def __init__(self, parts, order=None):
         self._parts = parts
         self._ends = np.cumsum([len(part) for part in parts])
-        self.shape = (int(self._ends[-1]), *parts[0].shape[1:])
+        self._order = np.arange(self._ends[-1]) if order is None else order
+        self.shape = (len(self._order), *parts[0].shape[1:])
         self.dtype = parts[0].dtype
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, index):
-        starts = self._ends - [len(part) for part in self._parts]
-        if isinstance(index, slice) and index.step in (None, 1):
-            first, last, _ = index.indices(len(self))
-            return Rows(
-                [
-                    part[max(0, first - start) : max(0, last - start)]
-                    for part, start in zip(self._parts, starts)
-                ]
-            )
-        chosen = np.arange(len(self))[index]
-        rows = np.empty((chosen.size, *self.shape[1:]), self.dtype)
-        numbers = np.searchsorted(self._ends, chosen.ravel(), "right")
+        chosen = self._order[index]
+        if isinstance(index, slice):
+            return Rows(self._parts, chosen)
+        rows = np.empty((*chosen.shape, *self.shape[1:]), self.dtype)
+        numbers = np.searchsorted(self._ends, chosen, "right")
         for number in np.unique(numbers):
             here = numbers == number
-            places = chosen.ravel()[here] - starts[number]
+            # Counted from the part's end: negative.
+            places = chosen[here] - self._ends[number]
             rows[here] = self._parts[number][places]
-        return rows.reshape(*chosen.shape, *self.shape[1:])
+        return rows
 
     def __array__(self, dtype=None, copy=None):
-        return np.asarray(np.concatenate(self._parts), dtype)
+        return np.asarray(self[...], dtype)
 
 
 def open_episodes(paths, cache=None, verbose=0):
@@ -105,23 +101,22 @@ def open_episodes(paths, cache=None, verbose=0):
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    entries = [unpack(path, cache, verbose) for path in paths]
-    if not entries:
+    opened = [_open(unpack(path, cache, verbose)) for path in paths]
+    if not opened:
         raise DataError("There are no episodes to open: give a file's path.")
-    return Episodes(
-        Rows([_open(entry, "actions") for entry in entries]),
-        Rows([_open(entry, "strokes") for entry in entries]),
-    )
+    actions, strokes = zip(*opened)
+    return Episodes(Rows(actions), Rows(strokes))
 
 
-def _open(entry, name):
-    return np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+def _open(entry):
+    """Map actions and strokes, as long as their headers say, into memory."""
+    files = entry / "actions.npy", entry / "strokes.npy"
+    return [np.load(file, mmap_mode="r") for file in files]
 
 
 def _is_whole(entry):
-    """Whether an entry is there, with arrays as long as their headers say."""
     try:
-        return all(len(_open(entry, name)) for name in ("actions", "strokes"))
+        return bool(_open(entry))
     except (OSError, ValueError):
         return False
 
@@ -167,67 +162,61 @@ def unpack(path, cache=None, verbose=0):
         found = path.stat()
     version = f"{found.st_size}-{found.st_mtime_ns}"
     entry = cache / f"{path.stem[:40]}-{place}-{version}"
-    if _is_whole(entry):
-        return entry
     with filelock.FileLock(cache / ".lock"):
-        for left in cache.glob(".*.part"):  # What a kill left behind.
-            shutil.rmtree(left, ignore_errors=True)
         if not _is_whole(entry):
             if verbose:
                 logging.getLogger(__name__).info(
                     "Unpacking %s into %s.", path, entry
                 )
-            for old in cache.glob(f"*-{place}*"):
-                shutil.rmtree(old, ignore_errors=True)
+            # What a kill left behind, and what the file held before.
+            for pattern in (".*.part", f"*-{place}*"):
+                for old in cache.glob(pattern):
+                    shutil.rmtree(old, ignore_errors=True)
             _unpack(path, entry)
     return entry
 
 
 def _unpack(path, entry):
     """Unpack a file into a folder, and give it its name when it is whole."""
-    with (
-        open_members(path) as (actions, strokes),
-        tempfile.TemporaryDirectory(".part", ".", entry.parent) as folder,
-    ):
-        temporary = pathlib.Path(folder)
-        _check_room(path, entry.parent, len(actions))
-        try:
-            (temporary / "sha256").write_text(sha256(path))
-            for name, member in ("actions", actions), ("strokes", strokes):
-                with open(temporary / f"{name}.npy", "wb") as file:
-                    write_rows(file, len(member), member.chunks())
-                    file.flush()
+    actions, cache = read_actions(path), entry.parent
+    try:
+        with tempfile.TemporaryDirectory(".part", ".", cache) as folder:
+            folder = pathlib.Path(folder)
+            _check_room(cache, actions)
+            (folder / "sha256").write_text(sha256(path))
+            np.save(folder / "actions.npy", actions)
+            with open(folder / "strokes.npy", "wb") as file:
+                write_strokes(file, len(actions), stroke_chunks(path))
+            _check_colors(path, *_open(folder))
+            for written in folder.iterdir():
+                with open(written, "rb") as file:
                     os.fsync(file.fileno())
-            _check_colors(path, temporary)
-            os.rename(temporary, entry)
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be unpacked into {entry.parent} "
-                f"({error.strerror}). Make room, or choose another folder "
-                "with NBPAINTER_CACHE."
-            ) from error
-
-
-def _check_room(path, cache, num_rows):
-    """Refuse to unpack what would fill the disk."""
-    needed = _SPARE_BYTES + num_rows * _ROW_BYTES
-    free = shutil.disk_usage(cache).free
-    if free < needed:
+            os.rename(folder, entry)
+    except OSError as error:
         raise DataError(
-            f"{path} needs {needed / 1e9:.1f} GB to be unpacked, and {cache} "
-            f"has {free / 1e9:.1f} GB left. Make room, use fewer files, or "
-            "choose another folder with NBPAINTER_CACHE."
-        )
+            f"{path} cannot be unpacked into {cache} ({error.strerror}). Make "
+            "room, use fewer files, or choose another folder with "
+            "NBPAINTER_CACHE."
+        ) from error
 
 
-def _check_colors(path, entry):
+def _check_room(folder, actions):
+    """Refuse to unpack what would fill the disk."""
+    num_bytes = actions.nbytes + len(actions) * math.prod(STROKE_SHAPE)
+    needed, free = num_bytes + _SPARE_BYTES, shutil.disk_usage(folder).free
+    if free < needed:
+        reason = f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are left"
+        raise OSError(errno.ENOSPC, reason)
+
+
+def _check_colors(path, actions, strokes):
     """Refuse actions and strokes that do not belong together."""
-    actions, strokes = _open(entry, "actions"), _open(entry, "strokes")
-    chosen = np.linspace(0, len(actions) - 1, _SAMPLED_ROWS).astype(int)
+    chosen = np.linspace(0, len(actions) - 1, _SAMPLED_ROWS, dtype=int)
     chosen = np.unique(chosen)
-    error, darkest = color_errors(actions[chosen], strokes[chosen])
-    visible = darkest > 16
-    if np.sum(visible & (error > 3)) > max(4, 0.5 * np.sum(visible)):
+    actions, strokes = actions[chosen], strokes[chosen]
+    visible = strokes.min(axis=(1, 2, 3)) < 239
+    wrong = visible & (color_errors(actions, strokes) > 3)
+    if np.sum(wrong) > max(4, 0.5 * np.sum(visible)):
         raise DataError(
             f"{path} cannot be used: its strokes have other colours than its "
             "actions. The columns are in another order, or the arrays are of "

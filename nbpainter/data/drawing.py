@@ -3,7 +3,6 @@
 import concurrent.futures
 import math
 import pathlib
-import warnings
 import zipfile
 
 import joblib
@@ -16,9 +15,10 @@ from nbpainter.data.episodes import (
     color_errors,
     load_episodes,
     on_white,
-    open_members,
+    read_actions,
+    stroke_chunks,
     tiny_episodes,
-    write_rows,
+    write_strokes,
 )
 from nbpainter.engine.brush import (
     CHUNK_STROKES,
@@ -44,21 +44,28 @@ _MAX_COLOR_ERROR = 3
 
 # Other orders that a file may have been written in, or read by mistake. A
 # stroke that is drawn backwards looks almost the same: not told apart.
+_NAMES = ", ".join(ACTION_NAMES)
 _ORDERS = {
-    "expected": ", ".join(ACTION_NAMES),
+    "expected": _NAMES,
     "as in the README in circulation": (
         "start_pressure, end_pressure, size, red, green, blue, "
         "start_x, start_y, end_x, end_y, control_x, control_y"
     ),
-    "x and y exchanged": (
-        "end_pressure, size, control_y, control_x, end_y, end_x, "
-        "red, green, blue, start_y, start_x, start_pressure"
-    ),
-    "blue, green, red": (
-        "end_pressure, size, control_x, control_y, end_x, end_y, "
-        "blue, green, red, start_x, start_y, start_pressure"
-    ),
+    "x and y exchanged": _NAMES.translate(str.maketrans("xy", "yx")),
+    "blue, green, red": _NAMES.replace("red, green, blue", "blue, green, red"),
 }
+
+_VERDICTS = {
+    True: "in the expected order",
+    False: "NOT in the expected order, or another brush drew the file",
+}
+
+_REPORT = """{path}: {num_strokes} strokes.
+Columns: {verdict}
+Damaged rows: {damaged:.2%} (not finite {not_finite:.2%}, \
+out of range {out_of_range:.2%}, strokes in another colour than \
+their action's {wrong_color:.2%}).
+12 strokes with their actions: {picture}."""
 
 
 def sample_episodes(num_strokes, seed=0):
@@ -122,49 +129,42 @@ def write_drawn_episodes(
         As `draw_episodes`.
     """
     num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
-    bar = keras.utils.Progbar(num_strokes, verbose=verbose, unit_name="stroke")
     with (
         written_whole(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         with archive.open("strokes.npy", "w", force_zip64=True) as file:
-            chunks = _draw_chunks(num_strokes, brush, seed, bar)
-            write_rows(file, num_strokes, chunks)
+            chunks = _draw_chunks(num_strokes, brush, seed, verbose)
+            write_strokes(file, num_strokes, chunks)
         with archive.open("actions.npy", "w", force_zip64=True) as file:
             np.save(file, random_actions(num_strokes, seed))
 
 
-def _draw_chunks(num_strokes, brush, seed, bar=None):
+def _draw_chunks(num_strokes, brush, seed, verbose=0):
     """Yield uint8 pictures in order, drawn by as many processes as cores."""
     seed = check_count("seed", seed, 0, 2**63)
     brush = load_brush(brush)
     brush = {**brush, "radius_factor": Brush(brush).radius_factor}
-    num_chunks = math.ceil(num_strokes / CHUNK_STROKES)
-    num_cores = min(joblib.cpu_count(), num_chunks)
+    bar = keras.utils.Progbar(num_strokes, verbose=verbose, unit_name="stroke")
+    chunks = range(math.ceil(num_strokes / CHUNK_STROKES))
+    num_cores = min(joblib.cpu_count(), len(chunks))
+    # Nothing is large enough to go through a file.
     parallel = joblib.Parallel(
-        num_cores,
-        return_as="generator",
-        max_nbytes=None,  # Nothing is large enough to go through a file.
-        initializer=start_worker,
+        num_cores, max_nbytes=None, initializer=start_worker
     )
     # In groups: what is drawn waits in memory until it is taken.
     group = _CHUNKS_PER_CORE * num_cores
-    for first in range(0, num_chunks, group):
-        drawn = parallel(
-            joblib.delayed(draw_chunk)(num_strokes, brush, seed, chunk)
-            for chunk in range(first, min(first + group, num_chunks))
-        )
+    for first in range(0, len(chunks), group):
         try:
-            for strokes in drawn:
-                yield strokes
-                if bar:
-                    bar.add(len(strokes))
+            drawn = parallel(
+                joblib.delayed(draw_chunk)(num_strokes, brush, seed, chunk)
+                for chunk in chunks[first : first + group]
+            )
         except concurrent.futures.process.BrokenProcessPool as error:
             raise EngineError(f"The MyPaint engine stopped: {error}") from error
-        finally:
-            with warnings.catch_warnings():  # That work is thrown away.
-                warnings.simplefilter("ignore")
-                drawn.close()
+        for strokes in drawn:
+            yield strokes
+            bar.add(len(strokes))
 
 
 def inspect_episodes(path, folder=None, brush="dry_brush"):
@@ -188,9 +188,8 @@ def inspect_episodes(path, folder=None, brush="dry_brush"):
     """
     path = pathlib.Path(path)
     folder = make_folder(folder or path.parent)
-    with open_members(path, np.float32) as members:
-        actions = members[0].read()
-        shown, strokes, damage = _check_rows(actions, members[1])
+    actions = read_actions(path, check=np.asarray)
+    shown, strokes, damage = _check_rows(actions, stroke_chunks(path))
     metrics = {"path": str(path), "num_strokes": len(actions), **damage}
     metrics |= _check_columns(actions[shown], strokes, brush)
     metrics["picture"] = folder / f"{path.stem}_inspected.png"
@@ -198,30 +197,28 @@ def inspect_episodes(path, folder=None, brush="dry_brush"):
     return metrics
 
 
-def _check_rows(actions, member):
+def _check_rows(actions, chunks):
     """Read all strokes once; keep those to be shown and count damage."""
     not_finite = ~np.isfinite(actions).all(axis=1)
     out_of_range = ~not_finite & ((actions < 0) | (actions > 1)).any(axis=1)
-    usable = np.flatnonzero(~not_finite & ~out_of_range)
-    if not len(usable):
-        usable = np.arange(len(actions))
-    shown = usable[np.linspace(0, len(usable) - 1, _NUM_SHOWN).astype(int)]
-    shown = np.unique(shown)
-    wrong_color, strokes, first = [], [], 0
-    for chunk in member.chunks():
-        error, _ = color_errors(actions[first : first + len(chunk)], chunk)
-        wrong_color.append(error > _MAX_COLOR_ERROR)
-        inside = (shown >= first) & (shown < first + len(chunk))
-        strokes.append(chunk[shown[inside] - first])
+    usable = ~(not_finite | out_of_range)
+    rows = np.flatnonzero(usable if usable.any() else ~usable)
+    shown = np.zeros(len(actions), bool)
+    shown[rows[np.linspace(0, len(rows) - 1, _NUM_SHOWN, dtype=int)]] = True
+    wrong_color, strokes, first = usable.copy(), [], 0
+    for chunk in chunks:
+        here = slice(first, first + len(chunk))
+        errors = color_errors(actions[here], chunk)
+        wrong_color[here] &= errors > _MAX_COLOR_ERROR
+        strokes.append(chunk[shown[here]])
         first += len(chunk)
-    bad = not_finite | out_of_range
-    wrong_color = np.concatenate(wrong_color) & ~bad
     damage = {
-        "not_finite": float(np.mean(not_finite)),
-        "out_of_range": float(np.mean(out_of_range)),
-        "wrong_color": float(np.mean(wrong_color)),
-        "damaged": float(np.mean(bad | wrong_color)),
+        "not_finite": not_finite,
+        "out_of_range": out_of_range,
+        "wrong_color": wrong_color,
+        "damaged": ~usable | wrong_color,
     }
+    damage = {name: float(np.mean(bad)) for name, bad in damage.items()}
     return shown, np.concatenate(strokes), damage
 
 
@@ -235,8 +232,7 @@ def _check_columns(actions, strokes, brush):
             fvu[name] = _fvu(draw_strokes(ordered, brush=brush), strokes)
     except EngineError as error:
         return {"fvu": {}, "columns_right": None, "engine": str(error)}
-    best = min(fvu, key=fvu.get)
-    right = best == "expected" and fvu[best] < 0.5
+    right = min(fvu, key=fvu.get) == "expected" and fvu["expected"] < 0.5
     return {"fvu": fvu, "columns_right": right}
 
 
@@ -256,23 +252,13 @@ def inspection_lines(metrics):
     Returns:
         A list of str.
     """
-    lines = [f"{metrics['path']}: {metrics['num_strokes']} strokes."]
     if metrics["columns_right"] is None:
-        lines.append(f"Columns: not checked. {metrics['engine']}")
+        verdict = f"not checked. {metrics['engine']}"
     else:
-        verdict = "in the expected order"
-        if not metrics["columns_right"]:
-            verdict = f"NOT {verdict}, or another brush drew the file"
-        lines.append(
-            f"Columns: {verdict}. Redrawn by the engine (FVU, 0.1 to "
-            "0.3 where it is right):"
+        verdict = (
+            f"{_VERDICTS[metrics['columns_right']]}. Redrawn by the engine "
+            "(FVU, 0.1 to 0.3 where it is right):"
         )
-        lines += [f"  {x:.3f}  {name}" for name, x in metrics["fvu"].items()]
-    lines.append(
-        f"Damaged rows: {metrics['damaged']:.2%} (not finite "
-        f"{metrics['not_finite']:.2%}, out of range "
-        f"{metrics['out_of_range']:.2%}, strokes in another colour than "
-        f"their action's {metrics['wrong_color']:.2%})."
-    )
-    lines.append(f"12 strokes with their actions: {metrics['picture']}.")
-    return lines
+    fvu = [f"  {x:.3f}  {name}" for name, x in metrics["fvu"].items()]
+    verdict = "\n".join([verdict, *fvu])
+    return _REPORT.format(verdict=verdict, **metrics).splitlines()

@@ -8,7 +8,6 @@ whether the rows are right.
 
 import contextlib
 import dataclasses
-import itertools
 import math
 import pathlib
 import zipfile
@@ -29,7 +28,7 @@ STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
 
 # Shapes of a row that the arrays of a file may have, and their types.
 _ARRAYS = {
-    "actions": ([(len(ACTION_NAMES),)], ["f2", "f4", "f8"]),
+    "actions": ([(len(ACTION_NAMES),)], ["f4", "f2", "f8"]),
     "strokes": ([STROKE_SHAPE, (WINDOW_SIZE, WINDOW_SIZE, 4)], ["u1"]),
 }
 
@@ -86,11 +85,8 @@ class StrokeBatches(keras.utils.PyDataset):
         self.on_epoch_begin()
 
     def __len__(self):
-        num_batches = len(self.episodes) / self.batch_size
-        if self.seed is None:
-            num_batches = math.ceil(num_batches)
-        else:
-            num_batches = max(1, math.floor(num_batches))
+        whole, rest = divmod(len(self.episodes), self.batch_size)
+        num_batches = whole + (rest > 0) if self.seed is None else whole or 1
         return min(num_batches, self.max_batches)
 
     def __getitem__(self, index):
@@ -159,10 +155,10 @@ def on_white(strokes):
 
 
 def lay_on_white(strokes):
-    """Return uint8 strokes as RGB on white, whether they are RGB or RGBA.
+    """Return uint8 RGBA strokes as RGB on white.
 
     Args:
-        strokes: uint8 array `(n, height, width, 3 or 4)`.
+        strokes: uint8 array `(n, height, width, 4)`, straight alpha.
 
     Returns:
         A uint8 array `(n, height, width, 3)`.
@@ -173,8 +169,6 @@ def lay_on_white(strokes):
     >>> lay_on_white(red)[0, 0, 0].tolist()
     [244, 204, 204]
     """
-    if strokes.shape[-1] == 3:
-        return strokes
     opacity = strokes[..., 3:].astype("uint16")
     pictures = strokes[..., :3] * opacity + 255 * (255 - opacity)
     return ((pictures + 127) // 255).astype("uint8")
@@ -190,9 +184,8 @@ def color_errors(actions, strokes):
         strokes: uint8 array `(n, height, width, 3)`, RGB on white.
 
     Returns:
-        Two float arrays `(n,)`: the largest error of a pixel, 0 to 255, that
-        is left by the best opacity; and the darkest pixel's distance from
-        white. Rounding alone leaves 1 or 2.
+        A float array `(n,)`: the largest error of a pixel, 0 to 255, that is
+        left by the best opacity. Rounding alone leaves 1 or 2.
     """
     ink = 1 - np.nan_to_num(actions[:, COLOR_COLUMNS], posinf=1, neginf=0)
     ink = np.clip(ink, 0, 1).astype("float32")  # (n, 3)
@@ -201,8 +194,8 @@ def color_errors(actions, strokes):
     power = np.maximum(np.sum(ink**2, axis=-1), 1e-3)
     opacity = np.einsum("npc,nc->np", darkness, ink) / power[:, None]
     opacity = np.clip(opacity, 0, 255)
-    error = np.abs(darkness - opacity[..., None] * ink[:, None])
-    return error.max(axis=(1, 2)), darkness.max(axis=(1, 2))
+    errors = np.abs(darkness - opacity[..., None] * ink[:, None])
+    return errors.max(axis=(1, 2))
 
 
 @contextlib.contextmanager
@@ -232,124 +225,90 @@ def one_sentence(path):
         ) from error
 
 
-class Member:
-    """An array in a file of episodes, read some rows at a time.
-
-    Its header is checked at once, its rows when they are read.
-
-    Args:
-        path: str or path of the file.
-        archive: `zipfile.ZipFile` of it.
-        name: str, `"actions"` or `"strokes"`.
-        convert: function that is called with the rows as they are stored.
-    """
-
-    def __init__(self, path, archive, name, convert):
-        self._path, self._archive, self._convert = path, archive, convert
-        self._info = archive.getinfo(f"{name}.npy")
-        with archive.open(self._info) as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError(f"{name} in an unknown format")
-            header = np.lib.format.read_array_header_1_0(file)
-            self._start = file.tell()
-        (self._length, *row), by_columns, self._dtype = header
-        self._row, size = tuple(row), self._info.file_size
-        shapes, types = _ARRAYS[name]
-        right = self._row in shapes and self._dtype.str[1:] in types
-        if by_columns or not right:
-            raise ValueError(
-                f"{name} of type {self._dtype} and shape {header[0]}, not of "
-                f"{types[-1]} and (n, {str(shapes[0])[1:]} by rows"
-            )
-        self._row_bytes = math.prod(row) * self._dtype.itemsize
-        expected = self._start + self._length * self._row_bytes
-        most = _MAX_RATIO * (self._info.compress_size + 1)
-        if self._length < 1 or size != expected or size > most:
-            raise ValueError(f"{self._length} {name} in {size} bytes")
-
-    def __len__(self):
-        return self._length
-
-    def chunks(self, num_rows=None):
-        """Yield the first rows in order, some at a time.
-
-        Args:
-            num_rows: int, how many in all. Default: all that there are.
-
-        Yields:
-            Arrays `(n, ...)`.
-
-        Raises:
-            DataError: if the file is damaged. The member's checksum is
-                compared at its end, so no row is sure before the last.
-        """
-        num_rows = min(len(self), num_rows or len(self))
-        with one_sentence(self._path), self._archive.open(self._info) as file:
-            file.read(self._start)
-            for first in range(0, num_rows, _CHUNK_ROWS):
-                count = min(_CHUNK_ROWS, num_rows - first)
-                content = file.read(count * self._row_bytes)
-                rows = np.frombuffer(content, self._dtype)
-                yield self._convert(rows.reshape(count, *self._row))
-            while file.read(1 << 20):
-                pass
-
-    def read(self, num_rows=None):
-        """Return the first rows as one array, see `chunks`."""
-        num_rows = min(len(self), num_rows or len(self))
-        chunks = self.chunks(num_rows)
-        first = next(chunks)
-        rows = np.empty((num_rows, *first.shape[1:]), first.dtype)
-        place = 0
-        for chunk in itertools.chain([first], chunks):
-            rows[place : place + len(chunk)] = chunk
-            place += len(chunk)
-        return rows
-
-
 @contextlib.contextmanager
-def open_members(path, convert_actions=check_actions):
-    """Open a file of episodes and check what its headers say.
+def _opened(archive, name):
+    """Open an array at its first row, and check what its header says."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{name} in an unknown format")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        shapes, types = _ARRAYS[name]
+        if by_columns or shape[1:] not in shapes or dtype.str[1:] not in types:
+            raise ValueError(
+                f"{name} of type {dtype} and shape {shape}, not of {types[0]} "
+                f"and (n, {str(shapes[0])[1:]} by rows"
+            )
+        size = file.tell() + math.prod(shape) * dtype.itemsize
+        most = _MAX_RATIO * (info.compress_size + 1)
+        if shape[0] < 1 or size != info.file_size or size > most:
+            raise ValueError(f"{shape[0]} {name} in {info.file_size} bytes")
+        yield file, shape, dtype
+
+
+def read_actions(path, check=check_actions):
+    """Check the headers of a file of episodes, and read its actions.
 
     Args:
         path: str or path of an `.npz` file.
-        convert_actions: function that is called with the actions as they are
-            stored.
+        check: function that is called with the actions and returns them.
 
-    Yields:
-        Two `Member`s of one length: actions, and strokes on white.
+    Returns:
+        A float32 array `(n, 12)`. The file has as many strokes.
 
     Raises:
         DataError: if the file is missing, damaged or something else.
     """
-    with one_sentence(path):
-        archive = zipfile.ZipFile(path)
-    with archive:
-        with one_sentence(path):
-            actions = Member(path, archive, "actions", convert_actions)
-            strokes = Member(path, archive, "strokes", lay_on_white)
-            if len(actions) != len(strokes):
-                raise ValueError(
-                    f"{len(actions)} actions for {len(strokes)} strokes"
-                )
-        yield actions, strokes
+    with (
+        one_sentence(path),
+        zipfile.ZipFile(path) as archive,
+        _opened(archive, "strokes") as (_, (num_strokes, *_), _),
+        _opened(archive, "actions") as (file, shape, dtype),
+    ):
+        if shape[0] != num_strokes:
+            raise ValueError(f"{shape[0]} actions for {num_strokes} strokes")
+        actions = np.frombuffer(file.read(), dtype).reshape(shape)
+        return check(actions.astype("float32"))
 
 
-def write_rows(file, num_rows, chunks):
-    """Write an array that comes some rows at a time, as `.npy`.
+def stroke_chunks(path):
+    """Yield the strokes of a file in order, some at a time.
+
+    Args:
+        path: str or path of an `.npz` file.
+
+    Yields:
+        Arrays `(n, 64, 64, 3)`, uint8 RGB on white.
+
+    Raises:
+        DataError: if the file is missing, damaged or something else. The
+            checksum is compared at the end, so no row is sure before the
+            last.
+    """
+    with (
+        one_sentence(path),
+        zipfile.ZipFile(path) as archive,
+        _opened(archive, "strokes") as (file, (num_strokes, *row), _),
+    ):
+        for first in range(0, num_strokes, _CHUNK_ROWS):
+            shape = (min(_CHUNK_ROWS, num_strokes - first), *row)
+            content = file.read(math.prod(shape))
+            rows = np.frombuffer(content, "uint8").reshape(shape)
+            yield rows if row[-1] == 3 else lay_on_white(rows)
+
+
+def write_strokes(file, num_strokes, chunks):
+    """Write strokes that come some at a time, as `.npy`.
 
     Args:
         file: binary file, open for writing.
-        num_rows: int, rows of the whole array.
-        chunks: iterable of arrays `(n, ...)`, at least one.
+        num_strokes: int, how many in all.
+        chunks: iterable of uint8 arrays `(n, 64, 64, 3)`.
     """
-    chunks = iter(chunks)
-    first = next(chunks)
-    header = np.lib.format.header_data_from_array_1_0(first)
-    header["shape"] = (num_rows, *first.shape[1:])
+    shape = (num_strokes, *STROKE_SHAPE)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-    for chunk in itertools.chain([first], chunks):
-        file.write(chunk.data)
+    file.writelines(chunks)
 
 
 def load_episodes(path, max_strokes=None):
@@ -375,15 +334,19 @@ def load_episodes(path, max_strokes=None):
     """
     if max_strokes is not None:
         check_count("max_strokes", max_strokes, 1, 2**63)
+    actions = read_actions(path)[:max_strokes]
     try:
-        with open_members(path) as (actions, strokes):
-            return Episodes(
-                actions.read(max_strokes), strokes.read(max_strokes)
-            )
+        strokes = np.empty((len(actions), *STROKE_SHAPE), "uint8")
     except MemoryError as error:
         raise DataError(
             f"{path} does not fit into memory. Pass `max_strokes`."
         ) from error
+    first = 0
+    for chunk in stroke_chunks(path):  # To the end: there is the checksum.
+        place = strokes[first : first + len(chunk)]
+        place[...] = chunk[: len(place)]
+        first += len(chunk)
+    return Episodes(actions, strokes)
 
 
 def tiny_episodes():
