@@ -55,9 +55,13 @@ _ORDERS = {
     "blue, green, red": _NAMES.replace("red, green, blue", "blue, green, red"),
 }
 
+_REDRAWN = "Redrawn by the engine (FVU, 0.1 to 0.3 where it is right):"
 _VERDICTS = {
-    True: "in the expected order",
-    False: "NOT in the expected order, or another brush drew the file",
+    True: f"in the expected order. {_REDRAWN}",
+    False: (
+        f"NOT in the expected order, or another brush drew the file. {_REDRAWN}"
+    ),
+    None: "not checked. {engine}",
 }
 
 _REPORT = """{path}: {num_strokes} strokes.
@@ -161,7 +165,10 @@ def _draw_chunks(num_strokes, brush, seed, verbose=0):
                 for chunk in chunks[first : first + group]
             )
         except concurrent.futures.process.BrokenProcessPool as error:
-            raise EngineError(f"The MyPaint engine stopped: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise EngineError(
+                f"The MyPaint engine stopped: {reason}"
+            ) from error
         for strokes in drawn:
             yield strokes
             bar.add(len(strokes))
@@ -252,13 +259,7 @@ def inspection_lines(metrics):
     Returns:
         A list of str.
     """
-    if metrics["columns_right"] is None:
-        verdict = f"not checked. {metrics['engine']}"
-    else:
-        verdict = (
-            f"{_VERDICTS[metrics['columns_right']]}. Redrawn by the engine "
-            "(FVU, 0.1 to 0.3 where it is right):"
-        )
+    verdict = _VERDICTS[metrics["columns_right"]].format(**metrics)
     fvu = [f"  {x:.3f}  {name}" for name, x in metrics["fvu"].items()]
     verdict = "\n".join([verdict, *fvu])
     return _REPORT.format(verdict=verdict, **metrics).splitlines()

@@ -1,6 +1,6 @@
 """Kill a download and an unpacking at 20 random moments each.
 
-    python tests/benchmarks/bench_kills.py
+    python tests/benchmarks/bench_kills.py [number]
 
 After each SIGKILL no file with the final name may be there unless it is
 whole, and the next run must end with the right bytes. Needs kagglehub; takes
@@ -23,7 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data"))
 import damage
 from kaggle_server import KaggleServer
 
-RUNS = 20
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 NAME = "episodes_3.npz"
 UNPACK = (
     "import sys; from nbpainter.data import cache; cache.unpack(*sys.argv[1:])"
