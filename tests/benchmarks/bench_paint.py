@@ -29,13 +29,12 @@ def part(name):
     parts[name], started = now - started, now
 
 import nbpainter
-from nbpainter.painter import optimizer as descent
-from nbpainter.painter import painting
+from nbpainter.models.presets import load_generator
+from nbpainter.painter.optimizer import optimizer_of
 part("import")
-model = painting.load_generator("generator_gan")
+model = load_generator("generator_gan")
 part("load")
-moving = descent.descent_of(model)
-moving._run.get_concrete_function()
+optimizer_of(model)._graph(False, False).get_concrete_function()
 part("compile")
 photo, strokes, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 painted = nbpainter.paint(photo, strokes, size=size, verbose=0)
