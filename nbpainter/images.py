@@ -345,7 +345,8 @@ def encode(image, ending, **options):
     without a word.
     """
     content = io.BytesIO()
-    image.save(content, Image.registered_extensions()[ending], **options)
+    content.name = f"image{ending}"  # Pillow goes by it, without all plugins.
+    image.save(content, **options)
     return content.getvalue()
 
 
