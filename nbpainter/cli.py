@@ -130,9 +130,15 @@ def main(arguments=None):
     """
     if sys.stdout is None:  # Closed by the caller; Keras needs one.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    terminated = threading.Event()
+
+    def terminate(*_):
+        """Leave; what is half-written is taken away on the way out."""
+        terminated.set()
+        sys.exit(143)
+
     if threading.current_thread() is threading.main_thread():
-        # What is half-written is taken away on the way out.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGTERM, terminate)
     logger = logging.getLogger("nbpainter")
     logger.addHandler(_PRINTER)
     logger.setLevel(logging.INFO)
@@ -150,6 +156,12 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("\nnbpainter: stopped.", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not terminated.is_set():
+            raise
+        problem = str(error)
+    if terminated.is_set():  # A library made another error of it.
+        return 143
     print(f"\nnbpainter: {problem}", file=sys.stderr)
     return 2
 
