@@ -90,13 +90,11 @@ from .models.gan import (
     compile_gan as compile_gan,
 )
 from .models.generators import (
-    build_brush_generator as build_brush_generator,
+    brush_arguments as brush_arguments,
     build_fc_generator as build_fc_generator,
     build_generator as build_generator,
-    compile_brush_generator as compile_brush_generator,
     compile_generator as compile_generator,
     render_strokes as render_strokes,
-    start_brush_generator as start_brush_generator,
 )
 from .models.presets import (
     load_pretrained as load_pretrained,

@@ -4,8 +4,10 @@ The formulas are those of libmypaint 1.6 (`mypaint-brush.c`, `brushmodes.c`
 and `mypaint-tiled-surface.c`); the numbers in them are weights.
 """
 
+from collections import namedtuple
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
@@ -38,7 +40,7 @@ SMOOTHED = 3.0
 
 _PIXEL_RADIUS = np.pi**-0.5  # Of a disc as large as a pixel, in pixels.
 
-BRUSH = {
+START = {
     "strength": 0.8,  # Opacity of a dab over pressure at no pressure.
     "strength_of_pressure": 0.2,  # How that grows with the pressure.
     "hardness": 0.2,  # Square of the part of the radius that is core.
@@ -48,7 +50,31 @@ BRUSH = {
     "jitter": 0.1,  # Standard deviation of the log radius.
     "log_count": np.log(6.0),  # Dabs a radius, and a dab's own radius.
 }
-"""What the weights of a `DabField` start with."""
+"""What the eight weights of `DabField` start with."""
+
+
+_CURVES = ("log_radius", "aside", "opacity", "hardness")
+_NUMBERS = ("jitter", "per_radius", "per_basic_radius", "per_second")
+_NUMBERS += ("basic_radius", "fade")
+
+
+class Brush(namedtuple("Brush", [*_CURVES, *_NUMBERS, "slowdown"])):
+    """What a brush file says of a dab; curves are values at `KNOTS`.
+
+    Attributes:
+        log_radius: float tensor `(NUM_KNOTS,)`, in radii of the stroke.
+        aside: float tensor `(NUM_KNOTS,)`, standard deviation of the offset.
+        opacity: float tensor `(NUM_KNOTS,)`, at the centre.
+        hardness: float tensor `(NUM_KNOTS,)`, see `dab_profile`.
+        jitter: float tensor, standard deviation of the log radius.
+        per_radius: float tensor, dabs to a dab's own radius.
+        per_basic_radius: float tensor, dabs to the basic radius.
+        per_second: float tensor, dabs a second.
+        basic_radius: float tensor, in radii of the stroke.
+        fade: float tensor, pixels that an edge is wide, at least.
+        slowdown: float tensor, how the log radius falls with the log of the
+            speed.
+    """
 
 
 class Dabs(NamedTuple):
@@ -73,6 +99,7 @@ class Dabs(NamedTuple):
     times: tf.Tensor
 
 
+@keras.saving.register_keras_serializable("nbpainter")
 class DabField(layers.Layer):
     """How densely one draw of a stroke covers each pixel with paint.
 
@@ -85,17 +112,49 @@ class DabField(layers.Layer):
     same noise draws the same stroke at every size.
 
     Eight weights say what the brush is like. They start with the numbers of
-    the brush's own file, `dry_brush.myb`, except for the two of speed, which
-    start with none.
+    `dry_brush.myb`, except for the two of speed, which start with none.
+
+    Args:
+        curves: bool, whether the weights are instead all that a brush file
+            says, with curves of the pressure. Nothing of it is trained.
+            Default `False`.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, curves=False, **kwargs):
         super().__init__(**kwargs)
+        self.curves = curves
         edges = np.arange(_NUM_PIECES + 1) / _NUM_PIECES
         self._samples = sampling_matrix(edges).astype("float32")
 
+    def get_config(self):
+        return {**super().get_config(), "curves": self.curves}
+
     def build(self, input_shape):
-        add_weights(self, **BRUSH)
+        if not self.curves:
+            add_weights(self, **START)
+            return
+        values = dict.fromkeys(_CURVES, np.zeros(NUM_KNOTS))
+        values |= dict.fromkeys(_NUMBERS, 0.0)
+        add_weights(self, trainable=False, **values)
+
+    def _brush(self):
+        if self.curves:
+            return Brush(*self.weights, slowdown=0.0)
+        pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
+        opacity = self.strength + self.strength_of_pressure * pressure
+        return Brush(
+            log_radius=self.growth * ones,
+            aside=self.spread * pressure,
+            opacity=pressure * opacity,
+            hardness=self.hardness * ones,
+            jitter=self.jitter,
+            per_radius=tf.exp(self.log_count),
+            per_basic_radius=tf.exp(self.log_count),
+            per_second=0.0,
+            basic_radius=1.0,
+            fade=0.0,
+            slowdown=self.slowdown,
+        )
 
     def call(self, actions, noise, size=WINDOW_SIZE):
         """Draw dabs.
@@ -119,6 +178,7 @@ class DabField(layers.Layer):
         Returns:
             `Dabs`.
         """
+        brush = self._brush()
         path = tf.tensordot(actions, self._samples, axes=1)
         path = tf.transpose(path, [0, 2, 1])  # (batch, pieces + 1, x y p)
         steps = path[:, 1:] - path[:, :-1]
@@ -126,7 +186,16 @@ class DabField(layers.Layer):
         length = tf.sqrt(step_x**2 + step_y**2 + _TINY)
         radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
         radius = radius / WINDOW_SIZE  # (batch, 1)
-        dab_radius, counts = self._dabs_along(path, length, radius)
+        # The faster the pen, in radii a second, the smaller the dabs.
+        speed = length * (_NUM_PIECES / STROKE_SECONDS) / radius
+        fall = brush.slowdown * tf.math.log(1 + speed / _SPEED)
+        middle = (path[:, 1:, 2] + path[:, :-1, 2]) / 2
+        dab_radius = radius * tf.exp(_curve(brush.log_radius, middle) - fall)
+        counts = length * (
+            brush.per_radius / dab_radius
+            + brush.per_basic_radius / (radius * brush.basic_radius)
+        )
+        counts += brush.per_second * (STROKE_SECONDS / _NUM_PIECES)
 
         # Of n dabs, dab i lies a part (i + 1/2) / n along.
         ends = tf.cumsum(counts, axis=-1)  # (batch, pieces)
@@ -149,17 +218,19 @@ class DabField(layers.Layer):
 
         noise = _as_engine(noise[exists])
         aside_x, aside_y, larger = tf.unstack(noise, axis=-1)
-        aside, opacity, hardness = self._dab_at(pressure)
         stroke = tf.where(exists)[:, 0]
-        aside = aside * tf.gather(radius[:, 0], stroke)
+        aside = _curve(brush.aside, pressure)
+        aside *= tf.gather(radius[:, 0], stroke)
+        opacity = tf.clip_by_value(_curve(brush.opacity, pressure), 0.0, 0.99)
         # A larger dab is thinner, a smaller one no denser.
-        larger = tf.exp(self.jitter * larger)
+        larger = tf.exp(brush.jitter * larger)
         opacity *= tf.minimum(1.0, larger**-2)
         # The last dab is faint, so the number of dabs has a gradient.
         opacity *= tf.clip_by_value(drawn - index, 0, 1)[exists]
-        radius, hardness = self._antialias(
+        radius, hardness = _antialias(
             of_dab(dab_radius) * larger * size,
-            hardness * tf.ones_like(opacity),
+            _curve(brush.hardness, pressure),
+            brush.fade,
         )
         return Dabs(
             stroke=tf.cast(stroke, "int32"),
@@ -170,66 +241,6 @@ class DabField(layers.Layer):
             hardness=hardness,
             times=tf.gather((needed / drawn)[:, 0], stroke),
         )
-
-    def _dabs_along(self, path, length, radius):
-        """Radius and number of the dabs on each piece, `(batch, pieces)`."""
-        # The faster the pen, in radii a second, the smaller the dabs.
-        speed = length * (_NUM_PIECES / STROKE_SECONDS) / radius
-        fall = self.slowdown * tf.math.log(1 + speed / _SPEED)
-        own = radius * tf.exp(self.growth - fall)
-        return own, tf.exp(self.log_count) * length * (1 / radius + 1 / own)
-
-    def _dab_at(self, pressure):
-        """How far aside a dab goes, its opacity, and its hardness."""
-        opacity = self.strength + self.strength_of_pressure * pressure
-        opacity = tf.clip_by_value(pressure * opacity, 0.0, 0.99)
-        return self.spread * pressure, opacity, self.hardness
-
-    def _antialias(self, radius, hardness):
-        """Radius in pixels and hardness of dabs as they are drawn."""
-        return radius, hardness
-
-
-class BrushDabs(DabField):
-    """How densely one draw of a stroke of any brush covers each pixel.
-
-    As in `DabField`, but radius, offset, opacity and hardness of a dab are
-    curves of the pressure, as in a brush file, and dabs may come with time.
-    The numbers are the file's own: nothing is trained.
-    """
-
-    def build(self, input_shape):
-        curves = ("log_radius", "aside", "opacity", "hardness")
-        numbers = ("jitter", "per_radius", "per_basic_radius", "per_second")
-        values = dict.fromkeys(curves, np.zeros(NUM_KNOTS))
-        values |= dict.fromkeys((*numbers, "basic_radius", "fade"), 0.0)
-        add_weights(self, trainable=False, **values)
-
-    def _dabs_along(self, path, length, radius):
-        pressure = (path[:, 1:, 2] + path[:, :-1, 2]) / 2
-        own = radius * tf.exp(_curve(self.log_radius, pressure))
-        counts = length * (
-            self.per_radius / own
-            + self.per_basic_radius / (radius * self.basic_radius)
-        )
-        return own, counts + self.per_second * STROKE_SECONDS / _NUM_PIECES
-
-    def _dab_at(self, pressure):
-        return (
-            _curve(self.aside, pressure),
-            tf.clip_by_value(_curve(self.opacity, pressure), 0.0, 0.99),
-            _curve(self.hardness, pressure),
-        )
-
-    def _antialias(self, radius, hardness):
-        # The engine lets no edge be thinner than some part of a pixel.
-        half = radius * (1 + hardness) / 2
-        softer = (half - self.fade / 2) / (half + self.fade / 2)
-        softer = tf.clip_by_value(softer, 0.0, 0.98)
-        thin = radius * (1 - hardness) < self.fade
-        radius = tf.where(thin, self.fade / (1 - softer + 1e-6), radius)
-        hardness = tf.where(thin, softer, hardness)
-        return radius, tf.clip_by_value(hardness, 0.01, 0.98)
 
     def start_from(self, settings):
         """Set the weights to the numbers of a brush file.
@@ -252,16 +263,35 @@ class BrushDabs(DabField):
         opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
         aside = np.clip(_with_speed(settings, "offset_by_random"), 0, None)
         hardness = np.clip(_with_speed(settings, "hardness", 0.8), 0, 1)
-        self.log_radius.assign(np.log(base) + growth)
-        self.aside.assign(base * aside)
-        self.opacity.assign(opacity)
-        self.hardness.assign(hardness)
-        self.jitter.assign(setting(settings, "radius_by_random", 0.0))
-        self.per_radius.assign(per_radius)
-        self.per_basic_radius.assign(per_basic_radius)
-        self.per_second.assign(setting(settings, "dabs_per_second", 0.0))
-        self.basic_radius.assign(base)
-        self.fade.assign(setting(settings, "anti_aliasing", 0.0, 1.0))
+        brush = Brush(
+            log_radius=np.log(base) + growth,
+            aside=base * aside,
+            opacity=opacity,
+            hardness=hardness,
+            jitter=setting(settings, "radius_by_random", 0.0),
+            per_radius=per_radius,
+            per_basic_radius=per_basic_radius,
+            per_second=setting(settings, "dabs_per_second", 0.0),
+            basic_radius=base,
+            fade=setting(settings, "anti_aliasing", 0.0, 1.0),
+            slowdown=0.0,
+        )
+        for weight, value in zip(self.weights, brush):
+            weight.assign(value)
+
+
+def _antialias(radius, hardness, fade):
+    """Radius in pixels and hardness of dabs as the engine draws them.
+
+    It lets no edge be thinner than some part of a pixel.
+    """
+    half = radius * (1 + hardness) / 2
+    softer = (half - fade / 2) / (half + fade / 2)
+    softer = tf.clip_by_value(softer, 0.0, 0.98)
+    thin = radius * (1 - hardness) < fade
+    radius = tf.where(thin, fade / (1 - softer + 1e-6), radius)
+    hardness = tf.where(thin, softer, hardness)
+    return radius, tf.clip_by_value(hardness, 0.01, 0.98)
 
 
 def draw_dabs(dabs, batch, size):

@@ -20,10 +20,10 @@ from nbpainter.actions import (
 )
 from nbpainter.errors import DataError, check_count, check_size
 from nbpainter.losses import FVU, opacity_loss
-from nbpainter.models.dabs import NOISE_CHANNELS, BrushDabs, DabField
+from nbpainter.models.dabs import NOISE_CHANNELS, DabField
 from nbpainter.models.stroke_field import (
-    BrushField,
     StrokeField,
+    add_weights,
     setting,
     setting_inputs,
 )
@@ -33,6 +33,14 @@ _FAINT = 1e-3  # Densities below do not show in an opacity of 8 bits.
 _FAINT_EDGE = 1e-4  # The same where paint ends at an edge.
 _CLIPPED = 1e-4  # Opacities this near to 0 and 1 count as equal to it.
 _NUM_DABS = 1536  # Of a brush's random draw, at most; many have fewer.
+
+BRUSH = {
+    "hidden_units": (16, 16),
+    "curves": True,
+    "lags": True,
+    "edges": True,
+}
+"""Arguments of `build_generator` for any brush but the lessons'."""
 
 
 class StrokeGenerator(keras.Model):
@@ -103,28 +111,41 @@ class StrokeGenerator(keras.Model):
         return ops.concatenate([color, opacity], axis=-1)
 
 
+@keras.saving.register_keras_serializable("nbpainter")
 class FieldGenerator(StrokeGenerator):
     """A stroke field and a small network of the single pixel, or dabs.
 
     The calm stroke: the network sees only the field's maps at its own pixel
-    (its layers are 1x1), so it draws at any size. A random draw: dabs. See
-    `build_generator`.
+    (its layers are 1x1), so it draws at any size. A random draw: dabs.
+
+    Args:
+        As `build_generator`.
     """
 
-    num_extra = 0  # Features of a pixel beside the maps.
-
-    def __init__(self, field, hidden_units, dabs, num_dabs):
-        super().__init__(name="generator")
-        self.field = field
+    def __init__(
+        self, hidden_units=(8, 8), num_dabs=0, edges=False, reach=None, **field
+    ):
+        super().__init__(name=field.pop("name", "generator"))
+        self.field = StrokeField(**field)
         self.hidden = [layers.Dense(n, "relu") for n in hidden_units]
-        self.logit = layers.Dense(1)
+        self.logit = layers.Dense(2 if edges else 1)
+        self.edges = edges
         if num_dabs:
-            self.dabs = dabs
+            self.dabs = DabField(self.field.curves)
             self.noise_shape = (num_dabs, NOISE_CHANNELS)
+        if reach is not None:
+            self.reach = (reach, 0.0)
+        own = {"num_dabs": num_dabs, "edges": edges, "reach": reach}
+        self._config = {"hidden_units": hidden_units, **own, **field}
+
+    def get_config(self):
+        return {"name": self.name, **self._config}
 
     def build(self, input_shape):
+        if self.edges:
+            add_weights(self, log_softness=-1.0)
         self.field.build(input_shape)
-        channels = self.field.num_maps + self.num_extra
+        channels = self.field.num_maps + self.edges
         for layer in [*self.hidden, self.logit]:
             layer.build((None, channels))
             channels = layer.units
@@ -137,10 +158,30 @@ class FieldGenerator(StrokeGenerator):
             return 1 - ops.exp(-self.dabs(actions, noise, size=size))
         return ops.sigmoid(self.logits(actions, size))
 
-    def logits(self, actions, size=WINDOW_SIZE, samples=None):
-        maps = self.field(actions, size=size, samples=samples)
-        (logits,) = ops.unstack(self._see_pixels(ops.log(maps + _FAINT)), 1)
-        return logits
+    def logits(self, actions, size=WINDOW_SIZE, samples=None, places=None):
+        if not self.edges:
+            maps = self.field(
+                actions, size=size, samples=samples, places=places
+            )
+            (logits,) = ops.unstack(self._see_pixels(ops.log(maps + _FAINT)), 1)
+            return logits
+        # Edges are hard and lines thin: with a third of the points a marker's
+        # stroke is off by a tenth of its energy. So `samples` is ignored.
+        maps = self.field(actions, size=size, places=places)
+        # Of the network's two outputs, one says how opaque the paint is, the
+        # other how far inside of its edge a pixel lies. An edge is as wide as
+        # some part of the radius, but never thinner than a pixel.
+        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
+        pixel = ops.minimum(1 / (radius * ops.cast(size, "float32")), 1)
+        pixel = pixel[:, None, None] * ops.ones_like(maps[0])
+        maps = ops.log(maps + _FAINT_EDGE) / 3 + 1
+        seen = self._see_pixels(ops.concatenate([maps, pixel[None]]))
+        inside, opaque = ops.unstack(seen, 2)
+        inside = inside / (pixel + ops.exp(self.log_softness))
+        # The logit of sigmoid(inside) * sigmoid(opaque).
+        return -ops.logsumexp(
+            ops.stack([-inside, -opaque, -inside - opaque]), axis=0
+        )
 
     def _see_pixels(self, features):
         """Apply the 1x1 layers to `(channels, batch, height, width)`.
@@ -154,45 +195,18 @@ class FieldGenerator(StrokeGenerator):
             features = layer.activation(features + layer.bias[:, None])
         return ops.reshape(features, (-1, *shape[1:]))
 
+    def start_from(self, settings):
+        """Set the weights to the numbers of a brush file.
 
-class BrushGenerator(FieldGenerator):
-    """A generator for any brush. See `build_brush_generator`.
-
-    Of the network's two outputs, one says how opaque the paint is, the other
-    how far inside of its edge a pixel lies. An edge is as wide as some part
-    of the radius, but never thinner than a pixel.
-    """
-
-    num_extra = 1  # How wide a pixel is, in radii.
-
-    def __init__(self, field, hidden_units, dabs, num_dabs):
-        super().__init__(field, hidden_units, dabs, num_dabs)
-        # A second layer of that name: weights files number it so.
-        self.logit = layers.Dense(2)
-
-    def build(self, input_shape):
-        self.log_softness = self.add_weight(
-            shape=(), initializer="zeros", name="log_softness"
-        )
-        self.log_softness.assign(-1.0)
-        super().build(input_shape)
-
-    def logits(self, actions, size=WINDOW_SIZE, samples=None, places=None):
-        # Edges are hard and lines thin: with a third of the points a marker's
-        # stroke is off by a tenth of its energy. So `samples` is ignored.
-        maps = self.field(actions, size=size, places=places)
-        # A hard edge is a pixel wide, however large the brush.
-        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
-        pixel = ops.minimum(1 / (radius * ops.cast(size, "float32")), 1)
-        pixel = pixel[:, None, None] * ops.ones_like(maps[0])
-        maps = ops.log(maps + _FAINT_EDGE) / 3 + 1
-        seen = self._see_pixels(ops.concatenate([maps, pixel[None]]))
-        inside, opaque = ops.unstack(seen, 2)
-        inside = inside / (pixel + ops.exp(self.log_softness))
-        # The logit of sigmoid(inside) * sigmoid(opaque).
-        return -ops.logsumexp(
-            ops.stack([-inside, -opaque, -inside - opaque]), axis=0
-        )
+        Args:
+            settings: dict, see `choose_brush`.
+        """
+        self.field.start_from(settings)
+        if self.noise_shape:
+            self.dabs.start_from(settings)
+        # Most pixels are blank; paint is opaque.
+        self.logit.bias.assign([-1.0, 2.0])
+        self.brush = settings
 
     def train_step(self, data):
         """One step on a quarter of the pixels, each time another one.
@@ -263,15 +277,25 @@ class FullyConnectedGenerator(StrokeGenerator):
         return opacity[..., 0]
 
 
-def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
-    """Build the stroke generator: geometry given, brush learned.
+def build_generator(
+    hidden_units=(8, 8), num_dabs=0, edges=False, reach=None, **field
+):
+    """Build a stroke generator: geometry given, brush learned.
+
+    The defaults are those of the lessons' dry brush. What other brushes have
+    beside that is an argument; `brush_arguments` chooses them for a brush.
 
     Args:
-        num_points: int, points of the curve in the stroke field. Default 96.
-        num_maps: int, maps of the stroke field. Default 3.
         hidden_units: sequence of ints, widths of the 1x1 layers.
         num_dabs: int, dabs of a random draw, at most; 1,536 are enough for
             every texture. Default 0: no noise input, only calm strokes.
+        edges: bool, whether paint can end at a sharp edge, as wide as a part
+            of the radius, but never thinner than a pixel. Default `False`.
+        reach: float, radii from the curve to the last visible paint.
+            Default: the dry brush's.
+        **field: `num_points`, `num_maps`, `curves`, `lags`, `num_nib` and
+            `nib_follows`, see `StrokeField`. Dabs have curves where the
+            field has.
 
     Returns:
         A `keras.Model` from actions `(batch, 12)` to RGBA strokes
@@ -284,41 +308,7 @@ def build_generator(num_points=96, num_maps=3, hidden_units=(8, 8), num_dabs=0):
     >>> build_generator().count_params()
     125
     """
-    field = StrokeField(num_points, num_maps)
-    generator = FieldGenerator(field, hidden_units, DabField(), num_dabs)
-    generator.build((None, len(ACTION_NAMES)))
-    return generator
-
-
-def build_brush_generator(
-    hidden_units=(16, 16), num_dabs=0, reach=6.0, **field
-):
-    """Build a stroke generator for any MyPaint brush.
-
-    As `build_generator`, on a field that has curves of the pressure where
-    that has numbers, and can have a broad nib and a path that lags behind.
-    The 1x1 layers also see how large a pixel is in radii.
-
-    Args:
-        hidden_units: sequence of ints, widths of the 1x1 layers.
-        num_dabs: int, see `build_generator`. The dabs are `BrushDabs`, for
-            brushes with a round nib.
-        reach: float, radii from the curve to the last visible paint.
-        **field: `num_points`, `num_maps`, `num_nib` and `nib_follows`, see
-            `BrushField`.
-
-    Returns:
-        A `keras.Model` as `build_generator` returns it. Its defaults have
-        449 weights.
-
-    Example:
-
-    >>> build_brush_generator().count_params()
-    449
-    """
-    field = BrushField(**field)
-    generator = BrushGenerator(field, hidden_units, BrushDabs(), num_dabs)
-    generator.reach = (reach, 0.0)
+    generator = FieldGenerator(hidden_units, num_dabs, edges, reach, **field)
     generator.build((None, len(ACTION_NAMES)))
     return generator
 
@@ -404,43 +394,30 @@ def stroke_noise(generator, seed, stroke):
     return random.standard_normal(generator.noise_shape, "float32")
 
 
-def compile_generator(generator, config, num_strokes, **options):
+def compile_generator(generator, config, num_strokes):
     """Prepare a generator for `fit` on `StrokeBatches`.
 
     Args:
         generator: a model of `build_generator` or `build_fc_generator`.
-        config: `GeneratorConfig`.
+        config: `GeneratorConfig` or `BrushConfig`.
         num_strokes: int, strokes of an epoch; sets the learning rate's
             decay.
-        **options: of `keras.optimizers.Adam`.
     """
     num_steps = max(1, num_strokes // config.batch_size) * config.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate, num_steps
     )
-    optimizer = keras.optimizers.Adam(schedule, **options)
+    optimizer = keras.optimizers.Adam(schedule, clipnorm=1.0)
     optimizer.build(generator.trainable_variables)
     generator.compile(optimizer, loss=opacity_loss, metrics=[FVU()])
 
 
-def compile_brush_generator(generator, config, num_strokes):
-    """Prepare a generator of a brush for `fit` on `StrokeBatches`.
-
-    Args:
-        generator: a model of `build_brush_generator`.
-        config: `BrushConfig`.
-        num_strokes: int, strokes of an epoch; sets the learning rate's
-            decay.
-    """
-    compile_generator(generator, config, num_strokes, clipnorm=1.0)
-
-
-def generator_arguments(settings):
-    """Choose the arguments of `build_brush_generator` for a brush.
+def brush_arguments(settings):
+    """Choose the arguments of `build_generator` for a brush.
 
     A brush whose dabs are moved or sized at random gets a noise input, but
-    not one with a broad nib: `BrushDabs` are round. That one's generator
-    draws the calm stroke alone, however random the brush.
+    not one with a broad nib: dabs are round here. That one's generator draws
+    the calm stroke alone, however random the brush.
 
     Args:
         settings: dict, a brush file's JSON.
@@ -448,35 +425,16 @@ def generator_arguments(settings):
     Returns:
         A dict of keyword arguments.
     """
+    arguments = BRUSH | {}
     ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
     if ratio > 1.5:
-        arguments = {
-            "num_nib": int(np.clip(round(2.2 * ratio), 5, 12)),
-            "num_points": 64,
-        }
-        if "direction" in setting_inputs(settings, "elliptical_dab_angle"):
-            arguments["nib_follows"] = True
+        arguments["num_nib"] = int(np.clip(round(2.2 * ratio), 5, 12))
+        arguments["num_points"] = 64
+        angle = setting_inputs(settings, "elliptical_dab_angle")
+        arguments["nib_follows"] = "direction" in angle
         return arguments
     offset = setting(settings, "offset_by_random")
     growth = setting(settings, "radius_by_random")
-    is_random = np.any(offset > 0) or np.any(growth > 0)
-    return {"num_dabs": _NUM_DABS} if is_random else {}
-
-
-def start_brush_generator(settings):
-    """Build a generator for a brush, with the numbers of the brush's file.
-
-    Args:
-        settings: dict, see `choose_brush`.
-
-    Returns:
-        A `keras.Model` of `build_brush_generator`, not trained yet.
-    """
-    generator = build_brush_generator(**generator_arguments(settings))
-    generator.field.start_from(settings)
-    if generator.noise_shape is not None:
-        generator.dabs.start_from(settings)
-    # Most pixels are blank; paint is opaque.
-    generator.logit.bias.assign([-1.0, 2.0])
-    generator.brush = settings
-    return generator
+    if np.any(offset > 0) or np.any(growth > 0):
+        arguments["num_dabs"] = _NUM_DABS
+    return arguments

@@ -10,25 +10,28 @@ import importlib.metadata
 import json
 import pathlib
 import platform
+import shutil
+import tempfile
+
+import h5py
 
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256, written_whole
 from nbpainter.models.discriminator import build_discriminator
 from nbpainter.models.generators import (
-    build_brush_generator,
+    BRUSH,
     build_fc_generator,
     build_generator,
 )
 
+# Of brushes' weights that were saved before all had one builder.
+_OLD_BUILDER = "build_brush_generator"
 _BUILDERS = {
-    build.__name__: build
-    for build in (
-        build_brush_generator,
-        build_discriminator,
-        build_fc_generator,
-        build_generator,
-    )
+    "build_discriminator": build_discriminator,
+    "build_fc_generator": build_fc_generator,
+    "build_generator": build_generator,
+    _OLD_BUILDER: functools.partial(build_generator, **BRUSH),
 }
 _SUFFIX = ".weights.h5"
 
@@ -106,7 +109,10 @@ def load_pretrained(name_or_path):
         if entry["builder"] not in _BUILDERS:
             raise ValueError(f"unknown builder {entry['builder']!r}")
         model = _BUILDERS[entry["builder"]](**entry["arguments"])
-        model.load_weights(path)
+        if entry["builder"] == _OLD_BUILDER:
+            _load_old_weights(model, path)
+        else:
+            model.load_weights(path)
         if "brush" in entry:
             load_brush(entry["brush"])  # Fail now, not while replaying.
             model.brush = entry["brush"]
@@ -117,6 +123,16 @@ def load_pretrained(name_or_path):
         ) from error
     model.trainable = False
     return model
+
+
+def _load_old_weights(model, path):
+    """Load weights whose last layer had another number in the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(path, folder)
+        with h5py.File(copy, "r+") as file:
+            del file["layers/dense_2"]  # It was never used.
+            file.move("layers/dense_3", "layers/dense_2")
+        model.load_weights(copy)
 
 
 def preset_of_brush(brush):

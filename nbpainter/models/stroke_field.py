@@ -8,6 +8,7 @@ resolution. Only the brush is learned; the geometry is given.
 
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
@@ -66,6 +67,11 @@ class Gaussians(NamedTuple):
     y: object
     variance: object
     mass: object
+
+
+def _per_map(values):
+    """Weights `(num_maps,)` for maps `(num_maps, batch, points)`."""
+    return values[:, None, None]
 
 
 def curve_samples(num_points):
@@ -171,21 +177,86 @@ def add_weights(layer, trainable=True, **values):
         setattr(layer, name, weight)
 
 
-class GaussianField(layers.Layer):
+@keras.saving.register_keras_serializable("nbpainter")
+class StrokeField(layers.Layer):
     """Maps of how densely a stroke covers each pixel with paint.
 
-    What stroke fields share. A subclass says in `spread` which Gaussians a
-    path becomes.
+    A map's Gaussians have a width and a mass that depend on the pressure: for
+    the lesson's brush linearly, twelve weights for three maps. What other
+    brushes have beside that is an argument.
+
+    A broad nib is a row of points across the path, all at one angle or, if
+    it follows, at one angle to the path.
 
     Args:
         num_points: int, points of the curve. Default 96.
-        num_maps: int, maps with Gaussians of their own. Default 3.
+        num_maps: int, maps with widths and masses of their own. Default 3.
+        curves: bool, whether width and mass are curves of the pressure,
+            straight lines between learned knots. They may then also fall with
+            the pen's speed, and paint may come with time. Default `False`.
+        lags: bool, whether the path lags behind the pen. Default `False`.
+        num_nib: int, points of the nib. Default 1, a round nib.
+        nib_follows: bool, whether the nib turns with the path. Default
+            `False`.
     """
 
-    def __init__(self, num_points=96, num_maps=3, **kwargs):
+    def __init__(
+        self,
+        num_points=96,
+        num_maps=3,
+        curves=False,
+        lags=False,
+        num_nib=1,
+        nib_follows=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_points, self.num_maps = num_points, num_maps
+        self.curves, self.lags = curves, lags
+        self.num_nib, self.nib_follows = num_nib, nib_follows
         self._samples = curve_samples(num_points)
+
+    def get_config(self):
+        names = [
+            "num_points",
+            "num_maps",
+            "curves",
+            "lags",
+            "num_nib",
+            "nib_follows",
+        ]
+        own = {name: getattr(self, name) for name in names}
+        return {**super().get_config(), **own}
+
+    def build(self, input_shape):
+        steps = np.linspace(0, 1, self.num_maps)
+        if self.curves:
+            knots = np.zeros((self.num_maps, NUM_KNOTS))
+            add_weights(
+                self,
+                log_width=knots,
+                log_mass=knots,
+                log_mass_of_time=0 * steps - 3,
+                slowdown=0 * steps,
+            )
+        else:
+            add_weights(
+                self,
+                log_width=np.log(0.3 + 0.4 * steps),
+                spread=1.1 * steps,
+                mass=0 * steps + 0.5,
+                mass_of_pressure=0 * steps + 1,
+            )
+        if self.lags:
+            add_weights(self, log_tracking_length=-1.0, log_tracking_rate=3.0)
+        if self.num_nib > 1:
+            add_weights(
+                self,
+                nib_angle=0.0,
+                log_nib_ratio=0.0,
+                log_nib=np.zeros(NUM_KNOTS),
+                nib_slowdown=0.0,
+            )
 
     def call(self, actions, size=WINDOW_SIZE, samples=None, places=None):
         """Compute the maps.
@@ -208,11 +279,11 @@ class GaussianField(layers.Layer):
         path = trace_path(actions, samples)
         # A point stands for a piece of the curve, and a pixel for its square:
         # each adds the variance of a uniform variable.
-        gaussians = self.spread_paint(path, (path.length**2 + size**-2.0) / 12)
+        gaussians = self._spread_paint(path, (path.length**2 + size**-2.0) / 12)
         columns, rows = places or [(ops.arange(size) + 0.5) / size] * 2
         return ops.relu(draw_gaussians(gaussians, columns, rows))
 
-    def spread_paint(self, path, piece):
+    def _spread_paint(self, path, piece):
         """Spread the paint of a path by Gaussians.
 
         Args:
@@ -223,104 +294,34 @@ class GaussianField(layers.Layer):
         Returns:
             `Gaussians`.
         """
-        raise NotImplementedError
-
-
-class StrokeField(GaussianField):
-    """Maps of how densely the dry brush covers each pixel with paint.
-
-    A map's Gaussians have a width and a mass that depend on the pressure
-    linearly: twelve weights for three maps.
-
-    Args:
-        num_points: int, points of the curve. Default 96.
-        num_maps: int, maps with widths and masses of their own. Default 3.
-    """
-
-    def build(self, input_shape):
-        steps = np.linspace(0, 1, self.num_maps)
-        add_weights(
-            self,
-            log_width=np.log(0.3 + 0.4 * steps),
-            spread=1.1 * steps,
-            mass=np.full_like(steps, 0.5),
-            mass_of_pressure=np.ones_like(steps),
-        )
-
-    def spread_paint(self, path, piece):
-        width = ops.exp(self.log_width)[:, None, None]
-        spread = self.spread[:, None, None] * path.pressure
-        variance = ops.square(width) + ops.square(spread)
-        variance = path.radius**2 * variance + piece
-        mass = self.mass_of_pressure[:, None, None] * path.pressure
-        mass = (self.mass[:, None, None] + mass) * path.pressure
-        # Dabs of a piece, each thinned out by the area that it is spread on.
-        mass = mass * (_DABS_PER_RADIUS / 2 * path.length * path.radius)
-        return Gaussians(path.x, path.y, variance, mass / variance)
-
-
-class BrushField(GaussianField):
-    """Maps of how densely a stroke covers each pixel, for any brush.
-
-    Brushes differ in what pressure does, so the width and the mass of each
-    map are curves of the pressure: straight lines between learned knots.
-    Three things more are learned that brushes may have: dabs per second
-    rather than per unit of arc length, a width that falls with the pen's
-    speed, and a path that lags behind the pen.
-
-    A broad nib is a row of points across the path, all at one angle or, if
-    it follows, at one angle to the path.
-
-    Args:
-        num_nib: int, points of the nib. Default 1, a round nib.
-        nib_follows: bool, whether the nib turns with the path.
-        **kwargs: `num_points` and `num_maps`, see `StrokeField`.
-    """
-
-    def __init__(self, num_nib=1, nib_follows=False, **kwargs):
-        super().__init__(**kwargs)
-        self.num_nib, self.nib_follows = num_nib, nib_follows
-
-    def build(self, input_shape):
-        maps = np.zeros(self.num_maps)
-        curves = np.zeros((self.num_maps, NUM_KNOTS))
-        add_weights(
-            self,
-            log_width=curves,
-            log_mass=curves,
-            log_mass_of_time=maps - 3.0,
-            slowdown=maps,
-            log_tracking_length=-1.0,
-            log_tracking_rate=3.0,
-        )
-        if self.num_nib > 1:
-            add_weights(
-                self,
-                nib_angle=0.0,
-                log_nib_ratio=0.0,
-                log_nib=curves[0],
-                nib_slowdown=0.0,
-            )
-
-    def spread_paint(self, path, piece):
-        path = self._track(path)
+        if self.lags:
+            path = self._track(path)
         num_points = ops.cast(ops.shape(path.x)[-1], "float32")
         speed = path.length / path.radius * (num_points / STROKE_SECONDS)
         log_speed = ops.log(1 + speed / _SPEED)
-        basis = hat_basis(path.pressure)  # (batch, points, knots)
-        log_mass = ops.einsum("mk,bpk->mbp", self.log_mass, basis)
-        log_width = ops.einsum("mk,bpk->mbp", self.log_width, basis)
-        log_width = log_width - self.slowdown[:, None, None] * log_speed
-        spread = ops.square(path.radius * ops.exp(log_width))
-        dabs = ops.exp(self.log_mass_of_time)[:, None, None]
-        dabs = dabs * (STROKE_SECONDS / num_points)
-        dabs = dabs + self._arc_length(path) / path.radius
+        dabs = self._arc_length(path) / path.radius  # Of a piece, in radii.
+        if self.curves:
+            basis = hat_basis(path.pressure)  # (batch, points, knots)
+            log_width = ops.einsum("mk,bpk->mbp", self.log_width, basis)
+            log_width = log_width - _per_map(self.slowdown) * log_speed
+            variance = ops.exp(2 * log_width)
+            mass = ops.exp(ops.einsum("mk,bpk->mbp", self.log_mass, basis))
+            of_time = ops.exp(_per_map(self.log_mass_of_time))
+            dabs = dabs + of_time * (STROKE_SECONDS / num_points)
+        else:
+            spread = _per_map(self.spread) * path.pressure
+            variance = ops.exp(2 * _per_map(self.log_width)) + spread**2
+            mass = _per_map(self.mass_of_pressure) * path.pressure
+            mass = (_per_map(self.mass) + mass) * path.pressure
+            mass = _DABS_PER_RADIUS / 2 * mass
+        spread = path.radius**2 * variance  # (num_maps, batch, points)
         variance = spread + piece
-        mass = ops.exp(log_mass) * dabs * path.radius**2 / variance
+        # Each dab is thinned out by the area that it is spread on.
+        mass = mass * dabs * path.radius**2 / variance
         if self.num_nib == 1:
             return Gaussians(path.x, path.y, variance, mass)
-        nib = ops.matmul(basis, self.log_nib) - self.nib_slowdown * log_speed
-        nib = path.radius * ops.exp(nib)  # (batch, points), half of its length
+        nib = ops.matmul(hat_basis(path.pressure), self.log_nib)
+        nib = path.radius * ops.exp(nib - self.nib_slowdown * log_speed)
         return self._broad_nib(path, nib, spread, piece, mass)
 
     def _track(self, path):

@@ -22,13 +22,10 @@ from nbpainter.models.discriminator import (
 )
 from nbpainter.models.gan import GAN, add_noise_input, compile_gan
 from nbpainter.models.generators import (
-    build_brush_generator,
+    brush_arguments,
     build_generator,
-    compile_brush_generator,
     compile_generator,
-    generator_arguments,
     render_strokes,
-    start_brush_generator,
 )
 from nbpainter.plotting import plot_calibration, plot_comparison, save_figure
 from nbpainter.training.metrics import (
@@ -213,14 +210,15 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     shipped = find_brush(brush) in shipped_brushes()
     run.metadata["brush"] = name if shipped else settings
     run.metadata["radius_factor"] = settings["radius_factor"]
-    generator = start_brush_generator(settings)
-    compile_brush_generator(generator, config, len(run.train))
+    arguments = brush_arguments(settings)
+    generator = build_generator(**arguments)
+    generator.start_from(settings)
+    compile_generator(generator, config, len(run.train))
     batches = StrokeBatches(run.train, config.batch_size, config.seed)
     run.fit(generator, batches)
     run.plot_strokes(generator, f"{name}_strokes")
     shown = run.test[:_NUM_DRAWN]
     opacity = to_rgba(shown.actions, shown.strokes)[..., 3]
-    arguments = generator_arguments(settings)
     arguments["reach"] = measure_reach(shown.actions, opacity)
     metrics = measure_fvu(generator, run.test)
     if generator.noise_shape is not None and not draws_are_right(
@@ -229,13 +227,12 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
         # Calm strokes alone: the brush has more to it than its dabs.
         arguments.pop("num_dabs")
         weights = generator.get_weights()
-        generator = build_brush_generator(**arguments)
+        generator = build_generator(**arguments)
         generator.set_weights(weights[: len(generator.weights)])
         generator.brush = settings
     metrics |= measure_texture(generator, shown)
     metrics |= measure_spread(generator, shown.actions)
-    builder = "build_brush_generator"
-    path = run.save(generator, name, metrics, builder, **arguments)
+    path = run.save(generator, name, metrics, "build_generator", **arguments)
     run.checkpoints.clear()
     return path
 
@@ -249,7 +246,7 @@ def draws_are_right(generator, episodes, fvu):
     other draws do not do what this brush does: calm strokes are better.
 
     Args:
-        generator: a model of `build_brush_generator` with a noise input.
+        generator: a model of `build_generator` with a noise input.
         episodes: `Episodes` of its brush that no training saw.
         fvu: float, of its calm strokes.
 

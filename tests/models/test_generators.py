@@ -6,7 +6,6 @@ import tensorflow as tf
 import nbpainter
 from nbpainter.actions import COLOR_COLUMNS, random_actions
 from nbpainter.engine.brush_file import load_brush
-from nbpainter.models.generators import generator_arguments
 from nbpainter.models.stroke_field import curve_samples
 
 
@@ -83,8 +82,10 @@ def test_the_plain_network_has_logits_of_every_size():
 def test_a_brush_s_generator_starts_with_its_file_s_numbers():
     for name in ("charcoal", "kabura", "calligraphy"):
         settings = load_brush(name)
-        generator = nbpainter.start_brush_generator(settings)
-        noisy = "num_dabs" in generator_arguments(settings)
+        arguments = nbpainter.brush_arguments(settings)
+        generator = nbpainter.build_generator(**arguments)
+        generator.start_from(settings)
+        noisy = "num_dabs" in arguments
         assert (generator.noise_shape is not None) == noisy
         assert np.isfinite(generator.opacity(random_actions(3))).all()
     assert generator.field.num_nib == 12

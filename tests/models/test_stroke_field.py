@@ -71,7 +71,7 @@ def test_a_stroke_is_the_same_at_every_size(generator):
 
 
 def test_the_quarter_of_pixels_is_the_picture_s():
-    generator = nbpainter.build_brush_generator(num_nib=3)
+    generator = nbpainter.build_generator(num_nib=3, curves=True)
     actions = nbpainter.random_actions(2)
     actions[:, PRESSURE_COLUMNS] = 0.5
     whole = np.array(generator.field(actions))
