@@ -14,6 +14,7 @@ _BATCH = 256
 _BINS = 10
 
 
+@keras.saving.register_keras_serializable("nbpainter")
 class Details(layers.Layer):
     """What a discriminator looks at, from RGBA strokes.
 

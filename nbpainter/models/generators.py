@@ -126,6 +126,7 @@ class FieldGenerator(StrokeGenerator):
         self, hidden_units=(8, 8), num_dabs=0, edges=False, reach=None, **field
     ):
         super().__init__(name=field.pop("name", "generator"))
+        self.brush = field.pop("brush", self.brush)
         self.field = StrokeField(**field)
         self.hidden = [layers.Dense(n, "relu") for n in hidden_units]
         self.logit = layers.Dense(2 if edges else 1)
@@ -139,7 +140,7 @@ class FieldGenerator(StrokeGenerator):
         self._config = {"hidden_units": hidden_units, **own, **field}
 
     def get_config(self):
-        return {"name": self.name, **self._config}
+        return {"name": self.name, "brush": self.brush, **self._config}
 
     def build(self, input_shape):
         if self.edges:
@@ -244,11 +245,13 @@ class FieldGenerator(StrokeGenerator):
         return loss, real, fake, gradients
 
 
+@keras.saving.register_keras_serializable("nbpainter")
 class FullyConnectedGenerator(StrokeGenerator):
     """The course's network. See `build_fc_generator`."""
 
-    def __init__(self, num_features, width):
-        super().__init__(name="fc_generator")
+    def __init__(self, num_features, width, name="fc_generator"):
+        super().__init__(name=name)
+        self.num_features, self.width = num_features, width
         convolve = functools.partial(
             layers.Conv2DTranspose, padding="same", use_bias=False
         )
@@ -265,6 +268,13 @@ class FullyConnectedGenerator(StrokeGenerator):
             self.network.add(layers.ReLU())
             self.network.add(layers.BatchNormalization())
         self.network.add(convolve(1, 4, strides=2))
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "num_features": self.num_features,
+            "width": self.width,
+        }
 
     def build(self, input_shape):
         self.network.build(input_shape)
