@@ -22,8 +22,6 @@ from .actions import (
     random_actions as random_actions,
 )
 from .config import (
-    BrushConfig as BrushConfig,
-    BrushLessonConfig as BrushLessonConfig,
     BrushReportConfig as BrushReportConfig,
     DiscriminatorConfig as DiscriminatorConfig,
     GANConfig as GANConfig,

@@ -70,16 +70,16 @@ class TrainingConfig:
         seed: int, of weights and noise, of the strokes' order and of drawing.
     """
 
-    num_strokes: int = _number(20_000, 256)
+    num_strokes: int = _number(10_000, 256)
     num_test_strokes: int = _number(2_000, 64)
-    epochs: int = _number(4, 2)
+    epochs: int = _number(8, 2)
     batch_size: int = 32
     seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorConfig(TrainingConfig):
-    """Stage 1, training a generator on drawn strokes.
+    """Stage 1, training a generator of any brush on drawn strokes.
 
     Attributes:
         fc_num_features: int, units of the plain network's dense layer; the
@@ -88,28 +88,9 @@ class GeneratorConfig(TrainingConfig):
             512.
     """
 
-    learning_rate: float = 6e-3
+    learning_rate: float = 8e-3
     fc_num_features: int = _number(512, 32)
     fc_width: int = _number(128, 16)
-
-
-@dataclasses.dataclass(frozen=True)
-class BrushConfig(TrainingConfig):
-    """A generator for a brush of one's choice."""
-
-    num_strokes: int = _number(8_000, 128)
-    num_test_strokes: int = _number(1_000, 32)
-    epochs: int = _number(8, 1)
-    learning_rate: float = 1e-2
-
-
-@dataclasses.dataclass(frozen=True)
-class BrushLessonConfig(BrushConfig):
-    """A generator for a brush, in the minute that a lesson has for it."""
-
-    num_strokes: int = _number(4_000, 128)
-    num_test_strokes: int = _number(500, 32)
-    epochs: int = _number(4, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +123,7 @@ class GANConfig(TrainingConfig):
         anchor: float, weight of the anchor, see `GAN`.
     """
 
+    num_strokes: int = _number(20_000, 256)
     epochs: int = _number(10, 2)
     batch_size: int = _number(32, 8)
     num_dabs: int = _number(1536, 256)

@@ -409,7 +409,7 @@ def compile_generator(generator, config, num_strokes):
 
     Args:
         generator: a model of `build_generator` or `build_fc_generator`.
-        config: `GeneratorConfig` or `BrushConfig`.
+        config: `GeneratorConfig`.
         num_strokes: int, strokes of an epoch; sets the learning rate's
             decay.
     """

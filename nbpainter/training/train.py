@@ -4,7 +4,6 @@ import keras
 import numpy as np
 
 from nbpainter.config import (
-    BrushConfig,
     DiscriminatorConfig,
     GANConfig,
     GeneratorConfig,
@@ -189,7 +188,7 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
         folder: str or path, where `NAME.weights.h5`, `manifest.json` and
             figures go.
         brush: str or path, see `nbpainter.engine.suitability.choose_brush`.
-        config: `BrushConfig`. Default: the shipped presets' own.
+        config: `GeneratorConfig`. Default: the shipped presets' own.
         resume: bool, whether to go on from the newest checkpoint in
             `folder`. Default `False`: start anew.
         verbose: 0 or 1.
@@ -203,7 +202,7 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
         EngineError: without libmypaint, or for a brush that does not fit.
         TrainingError: for a loss or a weight that is not finite.
     """
-    config = config or BrushConfig()
+    config = config or GeneratorConfig()
     settings, name = choose_brush(brush), brush_name(brush)
     stage = f"brush_{name}"
     run = Run(stage, folder, config, (), resume, verbose, brush=settings)

@@ -218,7 +218,7 @@ def test_the_weights_are_the_manifest_s_and_small():
 
 @pytest.mark.engine
 def test_training_a_brush(collection, tmp_path, monkeypatch, capsys):
-    config = nbpainter.BrushConfig(
+    config = nbpainter.GeneratorConfig(
         num_strokes=64, num_test_strokes=16, epochs=1
     )
     path = nbpainter.train_brush(tmp_path / "out", "leaf", config, verbose=0)
@@ -231,7 +231,7 @@ def test_training_a_brush(collection, tmp_path, monkeypatch, capsys):
 
 _TRAIN_BRUSH = """
 import sys, nbpainter
-config = nbpainter.BrushConfig(num_strokes=64, num_test_strokes=16, epochs=30)
+config = nbpainter.GeneratorConfig(num_strokes=64, num_test_strokes=16, epochs=30)
 resume = sys.argv[2:] == ["--resume"]
 nbpainter.train_brush(sys.argv[1], "kabura", config, resume, verbose=0)
 """
