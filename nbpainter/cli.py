@@ -35,7 +35,7 @@ _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Of the seconds that a whole command may take, what the files need: a part of
 # them, and a constant.
 _FILES_PART, _FILES_SECONDS = 0.15, 2.0
-_METRICS = ("FVU", "texture", "accuracy", "calibration error")
+_METRICS = ("fvu", "texture", "accuracy", "calibration_error")
 
 
 def build_parser():
@@ -83,22 +83,23 @@ def _add_argument(parser, usage, help=None):
             `{THIS,THAT}` for a choice. An option without any is a switch.
         help: str. Default: none.
     """
-    name, _, metavar = usage.strip().partition(" ")
-    metavar, _, default = metavar.partition("=")
-    settings = {"help": help, "type": _TYPES.get(name), "metavar": metavar}
-    if not metavar:
-        settings = {"help": help, "action": "store_true"}
-    elif metavar.endswith("..."):
-        settings |= {"nargs": "+", "metavar": metavar[:-3], "default": []}
-    elif metavar.endswith("!"):
-        settings |= {"required": True, "metavar": metavar[:-1]}
-    elif metavar.startswith("["):
-        settings |= {"nargs": "?", "metavar": metavar.strip("[]")}
-    elif metavar.startswith("{"):
-        settings |= {"choices": metavar.strip("{}").split(",")}
+    name, _, usage = usage.strip().partition(" ")
+    usage, _, default = usage.partition("=")
+    metavar = usage.strip("[].!")
+    settings = {"metavar": metavar, "type": _TYPES.get(metavar)}
+    if not usage:
+        settings = {"action": "store_true"}
+    elif usage.endswith("..."):
+        settings |= {"nargs": "+", "default": []}
+    elif usage.endswith("!"):
+        settings |= {"required": True}
+    elif usage.startswith("["):
+        settings |= {"nargs": "?"}
+    elif usage.startswith("{"):
+        settings |= {"choices": usage.strip("{}").split(",")}
     elif default:
         settings |= {"default": default}
-    parser.add_argument(name, **settings)
+    parser.add_argument(name, help=help, **settings)
 
 
 def _palette(text):
@@ -109,14 +110,7 @@ def _palette(text):
         return [color.strip() for color in text.split(",")]
 
 
-_TYPES = {
-    "index": int,
-    "--palette": _palette,
-    "--seconds": float,
-    "--seed": int,
-    "--size": int,
-    "--strokes": int,
-}
+_TYPES = {"N": int, "PX": int, "S": float, "N|COLORS": _palette}
 
 
 def main(arguments=None):
@@ -194,7 +188,7 @@ def _paint(arguments):
         --size PX: longer side; default: 512
         --seconds S: end after about so long, with all files, for each
             photograph
-        --seed S: default: 0
+        --seed N: default: 0
         --palette N|COLORS: paint with N colours that suit the photograph, or
             with those of a list: '#112233,#ffeecc'
         --background COLOR: '#rrggbb'; default: white
@@ -362,7 +356,7 @@ def _draw(arguments):
         --strokes N!
         --out FILE.npz!
         --brush NAME|FILE.myb=dry_brush
-        --seed S=0
+        --seed N=0
     """
     path = pathlib.Path(arguments.out)
     brush = nbpainter.choose_brush(arguments.brush)
@@ -407,24 +401,19 @@ def _brushes(arguments):
         --out FILE.png=brushes.png
     """
     suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
-    rows = []
+    samples, num_fitting = {}, 0
     for row in suitability.list_brushes(arguments.group or ""):
-        print(f"{row['name']:32} {row['problem'] or 'fits'}", flush=True)
+        name, problem = row["name"], row["problem"]
+        print(f"{name:32} {problem or 'fits'}", flush=True)
         if row["settings"]:
-            rows.append(row)
-    if not rows:
+            title = f"({name})" if problem else name
+            samples[title] = suitability.draw_sample(row["settings"])
+            num_fitting += not problem
+    if not samples:
         raise EngineError(f"No brush has {arguments.group!r} in its name.")
-    fitting = [row["problem"] is None for row in rows]
-    figure = plotting.plot_brushes(
-        [suitability.draw_sample(row["settings"]) for row in rows],
-        [row["name"] for row in rows],
-        fitting,
-    )
+    figure = plotting.plot_pictures(samples, num_columns=6)
     plotting.save_figure(figure, arguments.out)
-    print(
-        f"{sum(fitting)} of {len(rows)} fit. A picture of each: "
-        f"{arguments.out}."
-    )
+    print(f"{num_fitting} of {len(samples)} fit. Samples: {arguments.out}.")
     if not nbpainter.engine.brush_file.installed_brushes():
         print("More: sudo apt-get install mypaint-brushes")
 
@@ -450,15 +439,11 @@ def _train(arguments):
         )
     train = getattr(_load("training.train"), f"train_{arguments.stage}")
     train(arguments.out, arguments.data, resume=arguments.resume)
-    name = f"{arguments.stage}_pretrained"
-    if arguments.stage == "gan":
-        name = "generator_gan"
+    stage = arguments.stage
+    name = "generator_gan" if stage == "gan" else f"{stage}_pretrained"
     entry = nbpainter.read_manifest(arguments.out)[name]
-    keys = [label.lower().replace(" ", "_") for label in _METRICS]
     metrics = ", ".join(
-        f"{label} {entry[key]:.4f}"
-        for label, key in zip(_METRICS, keys)
-        if key in entry
+        f"{key} {entry[key]:.4f}" for key in _METRICS if key in entry
     )
     print(
         f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
