@@ -54,7 +54,7 @@ class Run:
         verbose: 0 or 1.
         inputs: sequence of str, names of the trained networks that it builds
             on: those in `folder`, else the shipped ones.
-        brush: dict, settings of what draws strokes, see `choose_brush`.
+        brush: str or dict, what draws strokes, see `choose_brush`.
             Default: the dry brush.
 
     Attributes:
@@ -79,7 +79,7 @@ class Run:
         resume,
         verbose,
         inputs=(),
-        brush=None,
+        brush="dry_brush",
     ):
         self.started = time.perf_counter()
         self.stage, self.folder = stage, make_folder(folder)
@@ -112,11 +112,9 @@ class Run:
 
     def _draw(self, brush):
         config = self.config
-        if self.verbose:
-            _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
-        name = "its own" if brush else "dry_brush"
+        _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
+        name = brush if isinstance(brush, str) else "its own"
         self.metadata["data"] = {"brush": name, "seed": config.seed}
-        brush = brush or "dry_brush"
         self.train = draw_episodes(config.num_strokes, brush, config.seed)
         test_seed = config.seed + TEST_SEED
         self.test = draw_episodes(config.num_test_strokes, brush, test_seed)
@@ -144,8 +142,7 @@ class Run:
         first = 0
         if self.resume:
             first = self.checkpoints.restore()
-            if self.verbose:
-                _logger.info("Going on after epoch %d.", first)
+            _logger.info("Going on after epoch %d.", first)
         else:
             self.checkpoints.clear()
         batches.start_at(first)
