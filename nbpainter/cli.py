@@ -42,7 +42,6 @@ def build_parser():
     """Return the `argparse.ArgumentParser` of the command line.
 
     Each command is described where it is run: in the docstring of `_NAME`.
-    Arguments under `Either:` exclude each other.
     """
     parser = argparse.ArgumentParser(
         prog="nbpainter",
@@ -52,8 +51,7 @@ def build_parser():
         dest="command", required=True, metavar="COMMAND"
     )
     for run in _COMMANDS:
-        manual = inspect.getdoc(run)
-        prose, *sections = re.split(r"\n\n(?=Args:|Either:)", manual)
+        prose, _, usages = inspect.getdoc(run).partition("\n\nArgs:\n")
         summary, _, more = prose.partition("\n\n")
         command = commands.add_parser(
             run.__name__.removeprefix("_"),
@@ -62,13 +60,8 @@ def build_parser():
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         command.set_defaults(run=run)
-        for section in sections:
-            title, _, lines = section.partition("\n")
-            group = command
-            if title == "Either:":
-                group = command.add_mutually_exclusive_group()
-            for line in re.split(r"\n(?! {5})", lines):
-                _add_argument(group, *line.split(": ", 1))
+        for usage in re.split(r"\n(?! {5})", usages):
+            _add_argument(command, *usage.split(": ", 1))
     return parser
 
 
@@ -76,7 +69,7 @@ def _add_argument(parser, usage, help=None):
     """Add an argument to a command.
 
     Args:
-        parser: `argparse.ArgumentParser`, or a group of it.
+        parser: `argparse.ArgumentParser`, of the command.
         usage: str, as on a manual's page: a name and its `METAVAR`; also
             `METAVAR=DEFAULT`, `METAVAR!` for an option that must be given,
             `METAVAR...` for one or more, `[METAVAR]` for at most one and
@@ -472,18 +465,19 @@ def _train_brush(arguments):
 def _report(arguments):
     """Measure a generator against the real brush.
 
-    Either:
-        --preset NAME=generator_gan: a shipped generator, or a .weights.h5 file
-        --brush NAME: the shipped generator of a brush
-
     Args:
+        --preset NAME: a shipped generator, or a .weights.h5 file; default:
+            generator_gan
+        --brush NAME: instead of --preset: the shipped generator of a brush
         --photo PHOTO...: photographs to paint for the reality gap; default: a
             sample
         --out DIR=report
     """
-    preset = arguments.preset
-    if arguments.brush:
-        preset = _load("models.presets").preset_of_brush(arguments.brush)
+    preset, brush = arguments.preset or "generator_gan", arguments.brush
+    if brush and arguments.preset:
+        raise DataError("--brush stands for a --preset: give one of them.")
+    if brush:
+        preset = _load("models.presets").preset_of_brush(brush)
     _print_report(preset, arguments.out, arguments.photo)
     print(f"The same as JSON and as a picture: in {arguments.out}.")
 

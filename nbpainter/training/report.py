@@ -12,13 +12,7 @@ from nbpainter.data.drawing import draw_episodes
 from nbpainter.files import make_folder, written_whole
 from nbpainter.images import load_photo
 from nbpainter.losses import psnr
-from nbpainter.models.discriminator import (
-    JudgedStrokes,
-    build_discriminator,
-    compile_discriminator,
-    generate_episodes,
-    measure_discriminator,
-)
+from nbpainter.models import discriminator
 from nbpainter.models.presets import enter_facts, load_generator
 from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.coarse_to_fine import paint
@@ -69,20 +63,21 @@ def judge_generator(generator, config, verbose=0):
 
     def judged(num_strokes, seed, order_seed=None):
         real = draw_episodes(num_strokes, generator.brush, seed)
-        fake = generate_episodes(generator, num_strokes, seed)
-        return JudgedStrokes(
+        fake = discriminator.generate_episodes(generator, num_strokes, seed)
+        return discriminator.JudgedStrokes(
             real, fake, generator, config.batch_size, order_seed
         )
 
     train = judged(config.num_judged, config.seed + 1, order_seed=config.seed)
     test = judged(config.num_test_strokes, config.seed + 2)
     keras.utils.set_random_seed(config.seed)
-    discriminator = build_discriminator()
-    compile_discriminator(
-        discriminator, config.learning_rate, len(train) * config.epochs
+    network = discriminator.build_discriminator()
+    num_steps = len(train) * config.epochs
+    discriminator.compile_discriminator(
+        network, config.learning_rate, num_steps
     )
-    discriminator.fit(train, epochs=config.epochs, verbose=2 if verbose else 0)
-    metrics = measure_discriminator(discriminator, test)
+    network.fit(train, epochs=config.epochs, verbose=2 if verbose else 0)
+    metrics = discriminator.measure_discriminator(network, test)
     num_tested = 2 * config.num_test_strokes
     return {
         "two_sample": metrics["accuracy"],

@@ -20,12 +20,7 @@ from nbpainter.data.cache import open_episodes, stored_sha256
 from nbpainter.data.drawing import draw_episodes
 from nbpainter.errors import DataError, TrainingError
 from nbpainter.files import make_folder, sha256, written_whole
-from nbpainter.models.presets import (
-    find_weights,
-    load_pretrained,
-    read_manifest,
-    save_pretrained,
-)
+from nbpainter.models import presets
 from nbpainter.plotting import plot_comparison, plot_history, save_figure
 from nbpainter.training.metrics import compare_strokes
 
@@ -84,9 +79,10 @@ class Run:
         self.started = time.perf_counter()
         self.stage, self.folder = stage, make_folder(folder)
         self.config, self.resume, self.verbose = config, resume, verbose
-        read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
-        found = {name: find_weights(name, folder) for name in inputs}
-        self.inputs = [load_pretrained(path) for path in found.values()]
+        # A broken manifest is said now, not after the training.
+        presets.read_manifest(self.folder, missing_ok=True)
+        found = {name: presets.find_weights(name, folder) for name in inputs}
+        self.inputs = [presets.load_pretrained(path) for path in found.values()]
         self.metadata = {
             "stage": stage,
             "config": dataclasses.asdict(config),
@@ -190,7 +186,7 @@ class Run:
             "seconds": round(time.perf_counter() - self.started),
         }
         path = self.folder / f"{name}.weights.h5"
-        save_pretrained(model, path, builder, arguments, entry)
+        presets.save_pretrained(model, path, builder, arguments, entry)
         return path
 
 
