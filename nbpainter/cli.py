@@ -226,11 +226,9 @@ def _paint(arguments):
             failed += 1
             print(f"nbpainter: {error}", file=sys.stderr)
         started = time.perf_counter()
-    if not failed:
-        return 0
-    counted = f"{failed} of {len(photos)} photographs failed."
-    print(f"nbpainter: {counted}", file=sys.stderr)
-    return 2
+    if failed:
+        raise DataError(f"{failed} of {len(photos)} photographs failed.")
+    return 0
 
 
 def _exported(ending):
