@@ -213,16 +213,15 @@ def plot_report(figures, strokes):
         row[0].set_ylabel(name)
         _show(row, pictures)
     left, right = below.subplots(1, 2)
-    places = np.arange(4)
     for axis, name, title, line in (
         (left, "fvu", "FVU of the calm stroke", figures["fvu_floor"]),
         (right, "texture", "texture, generated over real", 1.0),
     ):
         values = figures[f"{name}_by_size"]
-        axis.bar(places, [v or 0 for v in values], color="tab:blue")
+        heights = [value or 0 for value in values]
+        axis.bar(["1", "2", "3", "4"], heights, color="tab:blue")
         axis.axhline(line, color="0.3", linestyle="--")
         axis.set(title=title, xlabel="quarter of brush sizes, smallest first")
-        axis.set_xticks(places, ["1", "2", "3", "4"])
     return figure
 
 
