@@ -143,9 +143,9 @@ def measure_preset(name, photos=(), config=None, verbose=0):
     """
     config = config or ReportConfig()
     generator = load_generator(name)
-    # First: a photograph that cannot be read is not found after minutes.
-    gap = measure_reality_gap(name, photos, config)
     fresh = draw_episodes(config.num_strokes, generator.brush, config.seed)
+    # Before the rest: a photograph that cannot be read is named soon.
+    gap = measure_reality_gap(name, photos, config)
     return {
         **measure_fvu(generator, fresh),
         **measure_texture(generator, fresh, seed=config.seed),
