@@ -67,8 +67,7 @@ def gallery(num_strokes=400, size=256):
         gap = np.ones((12, 2 * size, 3), "float32")
         pairs.append(np.concatenate([larger[0], gap, larger[1]]))
     names = [brush.replace("_", " ") for brush in brushes]
-    fits = [True] * len(brushes)
-    figure = plotting.plot_brushes(pairs, names, fits, num_columns=3)
+    figure = plotting.plot_pictures(dict(zip(names, pairs)), num_columns=3)
     figure.set_size_inches(9, 13)
     plotting.save_figure(figure, FOLDER / "brushes.jpg")
 

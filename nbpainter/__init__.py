@@ -7,11 +7,16 @@ is there.
 
 import os
 
-import lazy_loader
-
 __version__ = "0.1.0"
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 # TensorFlow reads this when it is loaded, and prints pages of notices else.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def __getattr__(name):
+    """Read the stub when a name is first asked for; then it answers itself."""
+    import lazy_loader
+
+    attached = lazy_loader.attach_stub(__name__, __file__)
+    globals().update(zip(("__getattr__", "__dir__", "__all__"), attached))
+    return globals().get(name) or globals()["__getattr__"](name)

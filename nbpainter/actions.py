@@ -202,10 +202,9 @@ def move_actions(actions, origin, side):
     moved = np.array(actions, copy=True)
     origin = np.asarray(origin, moved.dtype)
     side = np.asarray(side, moved.dtype)
-    moved[..., X_COLUMNS] = moved[..., X_COLUMNS] * side[..., None]
-    moved[..., X_COLUMNS] += origin[..., 0, None]
-    moved[..., Y_COLUMNS] = moved[..., Y_COLUMNS] * side[..., None]
-    moved[..., Y_COLUMNS] += origin[..., 1, None]
+    for axis, points in enumerate((X_COLUMNS, Y_COLUMNS)):
+        moved[..., points] *= side[..., None]
+        moved[..., points] += origin[..., axis, None]
     moved[..., ACTION_INDEX["size"]] += np.log(side) / 2
     return moved
 

@@ -35,14 +35,13 @@ _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Of the seconds that a whole command may take, what the files need: a part of
 # them, and a constant.
 _FILES_PART, _FILES_SECONDS = 0.15, 2.0
-_METRICS = ("FVU", "texture", "accuracy", "calibration error")
+_METRICS = ("fvu", "texture", "accuracy", "calibration_error")
 
 
 def build_parser():
     """Return the `argparse.ArgumentParser` of the command line.
 
     Each command is described where it is run: in the docstring of `_NAME`.
-    Arguments under `Either:` exclude each other.
     """
     parser = argparse.ArgumentParser(
         prog="nbpainter",
@@ -52,8 +51,7 @@ def build_parser():
         dest="command", required=True, metavar="COMMAND"
     )
     for run in _COMMANDS:
-        manual = inspect.getdoc(run)
-        prose, *sections = re.split(r"\n\n(?=Args:|Either:)", manual)
+        prose, _, usages = inspect.getdoc(run).partition("\n\nArgs:\n")
         summary, _, more = prose.partition("\n\n")
         command = commands.add_parser(
             run.__name__.removeprefix("_"),
@@ -62,13 +60,8 @@ def build_parser():
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         command.set_defaults(run=run)
-        for section in sections:
-            title, _, lines = section.partition("\n")
-            group = command
-            if title == "Either:":
-                group = command.add_mutually_exclusive_group()
-            for line in re.split(r"\n(?! {5})", lines):
-                _add_argument(group, *line.split(": ", 1))
+        for usage in re.split(r"\n(?! {5})", usages):
+            _add_argument(command, *usage.split(": ", 1))
     return parser
 
 
@@ -76,29 +69,30 @@ def _add_argument(parser, usage, help=None):
     """Add an argument to a command.
 
     Args:
-        parser: `argparse.ArgumentParser`, or a group of it.
+        parser: `argparse.ArgumentParser`, of the command.
         usage: str, as on a manual's page: a name and its `METAVAR`; also
             `METAVAR=DEFAULT`, `METAVAR!` for an option that must be given,
             `METAVAR...` for one or more, `[METAVAR]` for at most one and
             `{THIS,THAT}` for a choice. An option without any is a switch.
         help: str. Default: none.
     """
-    name, _, metavar = usage.strip().partition(" ")
-    metavar, _, default = metavar.partition("=")
-    settings = {"help": help, "type": _TYPES.get(name), "metavar": metavar}
-    if not metavar:
-        settings = {"help": help, "action": "store_true"}
-    elif metavar.endswith("..."):
-        settings |= {"nargs": "+", "metavar": metavar[:-3], "default": []}
-    elif metavar.endswith("!"):
-        settings |= {"required": True, "metavar": metavar[:-1]}
-    elif metavar.startswith("["):
-        settings |= {"nargs": "?", "metavar": metavar.strip("[]")}
-    elif metavar.startswith("{"):
-        settings |= {"choices": metavar.strip("{}").split(",")}
+    name, _, usage = usage.strip().partition(" ")
+    usage, _, default = usage.partition("=")
+    metavar = usage.strip("[].!")
+    settings = {"metavar": metavar, "type": _TYPES.get(metavar)}
+    if not usage:
+        settings = {"action": "store_true"}
+    elif usage.endswith("..."):
+        settings |= {"nargs": "+", "default": []}
+    elif usage.endswith("!"):
+        settings |= {"required": True}
+    elif usage.startswith("["):
+        settings |= {"nargs": "?"}
+    elif usage.startswith("{"):
+        settings |= {"choices": usage.strip("{}").split(",")}
     elif default:
         settings |= {"default": default}
-    parser.add_argument(name, **settings)
+    parser.add_argument(name, help=help, **settings)
 
 
 def _palette(text):
@@ -109,14 +103,7 @@ def _palette(text):
         return [color.strip() for color in text.split(",")]
 
 
-_TYPES = {
-    "index": int,
-    "--palette": _palette,
-    "--seconds": float,
-    "--seed": int,
-    "--size": int,
-    "--strokes": int,
-}
+_TYPES = {"N": int, "PX": int, "S": float, "N|COLORS": _palette}
 
 
 def main(arguments=None):
@@ -194,7 +181,7 @@ def _paint(arguments):
         --size PX: longer side; default: 512
         --seconds S: end after about so long, with all files, for each
             photograph
-        --seed S: default: 0
+        --seed N: default: 0
         --palette N|COLORS: paint with N colours that suit the photograph, or
             with those of a list: '#112233,#ffeecc'
         --background COLOR: '#rrggbb'; default: white
@@ -239,11 +226,9 @@ def _paint(arguments):
             failed += 1
             print(f"nbpainter: {error}", file=sys.stderr)
         started = time.perf_counter()
-    if not failed:
-        return 0
-    counted = f"{failed} of {len(photos)} photographs failed."
-    print(f"nbpainter: {counted}", file=sys.stderr)
-    return 2
+    if failed:
+        raise DataError(f"{failed} of {len(photos)} photographs failed.")
+    return 0
 
 
 def _exported(ending):
@@ -362,7 +347,7 @@ def _draw(arguments):
         --strokes N!
         --out FILE.npz!
         --brush NAME|FILE.myb=dry_brush
-        --seed S=0
+        --seed N=0
     """
     path = pathlib.Path(arguments.out)
     brush = nbpainter.choose_brush(arguments.brush)
@@ -407,24 +392,19 @@ def _brushes(arguments):
         --out FILE.png=brushes.png
     """
     suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
-    rows = []
+    samples, num_fitting = {}, 0
     for row in suitability.list_brushes(arguments.group or ""):
-        print(f"{row['name']:32} {row['problem'] or 'fits'}", flush=True)
+        name, problem = row["name"], row["problem"]
+        print(f"{name:32} {problem or 'fits'}", flush=True)
         if row["settings"]:
-            rows.append(row)
-    if not rows:
+            title = f"({name})" if problem else name
+            samples[title] = suitability.draw_sample(row["settings"])
+            num_fitting += not problem
+    if not samples:
         raise EngineError(f"No brush has {arguments.group!r} in its name.")
-    fitting = [row["problem"] is None for row in rows]
-    figure = plotting.plot_brushes(
-        [suitability.draw_sample(row["settings"]) for row in rows],
-        [row["name"] for row in rows],
-        fitting,
-    )
+    figure = plotting.plot_pictures(samples, num_columns=6)
     plotting.save_figure(figure, arguments.out)
-    print(
-        f"{sum(fitting)} of {len(rows)} fit. A picture of each: "
-        f"{arguments.out}."
-    )
+    print(f"{num_fitting} of {len(samples)} fit. Samples: {arguments.out}.")
     if not nbpainter.engine.brush_file.installed_brushes():
         print("More: sudo apt-get install mypaint-brushes")
 
@@ -450,15 +430,11 @@ def _train(arguments):
         )
     train = getattr(_load("training.train"), f"train_{arguments.stage}")
     train(arguments.out, arguments.data, resume=arguments.resume)
-    name = f"{arguments.stage}_pretrained"
-    if arguments.stage == "gan":
-        name = "generator_gan"
+    stage = arguments.stage
+    name = "generator_gan" if stage == "gan" else f"{stage}_pretrained"
     entry = nbpainter.read_manifest(arguments.out)[name]
-    keys = [label.lower().replace(" ", "_") for label in _METRICS]
     metrics = ", ".join(
-        f"{label} {entry[key]:.4f}"
-        for label, key in zip(_METRICS, keys)
-        if key in entry
+        f"{key} {entry[key]:.4f}" for key in _METRICS if key in entry
     )
     print(
         f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
@@ -487,18 +463,19 @@ def _train_brush(arguments):
 def _report(arguments):
     """Measure a generator against the real brush.
 
-    Either:
-        --preset NAME=generator_gan: a shipped generator, or a .weights.h5 file
-        --brush NAME: the shipped generator of a brush
-
     Args:
+        --preset NAME: a shipped generator, or a .weights.h5 file; default:
+            generator_gan
+        --brush NAME: instead of --preset: the shipped generator of a brush
         --photo PHOTO...: photographs to paint for the reality gap; default: a
             sample
         --out DIR=report
     """
-    preset = arguments.preset
-    if arguments.brush:
-        preset = _load("models.presets").preset_of_brush(arguments.brush)
+    preset, brush = arguments.preset or "generator_gan", arguments.brush
+    if brush and arguments.preset:
+        raise DataError("--brush stands for a --preset: give one of them.")
+    if brush:
+        preset = _load("models.presets").preset_of_brush(brush)
     _print_report(preset, arguments.out, arguments.photo)
     print(f"The same as JSON and as a picture: in {arguments.out}.")
 

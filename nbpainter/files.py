@@ -43,17 +43,14 @@ def written_whole(path):
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
+        reason = error.strerror or str(error).partition("\n")[0]
         raise DataError(
-            f"{path} cannot be written ({_reason(error)}). Choose another "
-            "place or make room."
+            f"{path} cannot be written ({reason}). Choose another place or "
+            "make room."
         ) from error
     finally:
         with contextlib.suppress(OSError):  # No folder: said already.
             temporary.unlink(missing_ok=True)
-
-
-def _reason(error):
-    return error.strerror or str(error).partition("\n")[0]
 
 
 def make_folder(path):

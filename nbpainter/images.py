@@ -16,9 +16,6 @@ from PIL import Image, ImageOps
 from nbpainter.errors import DataError, check_count, check_positive, check_size
 from nbpainter.files import written_whole
 
-MAX_PIXELS = 80_000_000
-"""Pixels of a picture that is read, at most."""
-
 MAX_COLORS = 256
 """Colours of a palette, at most."""
 
@@ -72,9 +69,6 @@ def load_mask(mask, size):
     >>> load_mask(np.eye(2, dtype=bool), size=2)[..., 0].tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    if isinstance(mask, (np.ndarray, list)):
-        mask = np.asarray(mask)
-        mask = mask.astype("float32") if mask.dtype == bool else mask
     bright = _load(mask, size, "mask", below=0).mean(axis=2, keepdims=True)
     return np.float32(bright >= 0.5)
 
@@ -85,15 +79,18 @@ def _load(picture, size, kind, below):
     is_file = isinstance(picture, (str, os.PathLike))
     name = picture if is_file else f"The {kind}"
     try:
-        array = _read(picture, size)
+        with warnings.catch_warnings():
+            # Pillow only warns until twice its limit.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            array = _read(picture, size)
     except FileNotFoundError as error:
         raise DataError(
             f"There is no {kind} {name}. Check the path."
         ) from error
-    except (Image.DecompressionBombError, MemoryError) as error:
+    except (RuntimeWarning, Image.DecompressionBombError, MemoryError) as error:
         raise DataError(
-            f"{name} has more than {MAX_PIXELS // 10**6} million pixels. Make "
-            "it smaller first."
+            f"{name} has more than {Image.MAX_IMAGE_PIXELS // 10**6} million "
+            "pixels. Make it smaller first."
         ) from error
     except Exception as error:  # Pillow's plugins raise almost anything.
         raise DataError(
@@ -111,21 +108,16 @@ def _load(picture, size, kind, below):
 
 def _read(picture, size):
     """Turn a file, a Pillow image, or what numpy takes into an array."""
-    if isinstance(picture, Image.Image):
-        return _decode(picture, size)
-    if not isinstance(picture, (str, os.PathLike)):
-        return np.asarray(picture)
-    with warnings.catch_warnings():
-        # `_decode` checks the size.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    if isinstance(picture, (str, os.PathLike)):
         with Image.open(picture) as image:
             return _decode(image, size)
+    if isinstance(picture, Image.Image):
+        return _decode(picture, size)
+    return np.asarray(picture)
 
 
 def _decode(image, size):
     """Turn a Pillow image of any mode into an upright array."""
-    if image.width * image.height > MAX_PIXELS:
-        raise Image.DecompressionBombError
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
@@ -152,7 +144,7 @@ def _check_array(array, kind, given):
     floats = array.astype("float32")
     low, high = floats.min(), floats.max()
     # NaN is neither above nor below.
-    if array.dtype.kind != "f" or not (low >= 0 and high <= 1):
+    if array.dtype.kind not in "bf" or not (low >= 0 and high <= 1):
         raise DataError(
             f"A {kind}'s array must hold floats in [0, 1], uint8 or uint16. "
             f"Received: {array.dtype} from {low:g} to {high:g}."

@@ -1,6 +1,5 @@
 """Losses, and the figures that they are judged by."""
 
-import contextlib
 import socket
 
 import keras
@@ -220,15 +219,11 @@ def _relative_error(real, fake):
 
 def _vgg19(weights, layers):
     """VGG19 up to some layers, or one sentence."""
+    timeout = socket.getdefaulttimeout()
     try:
-        with contextlib.ExitStack() as stack:
-            # Do not wait for a silent server for ever, as Keras does, nor chat.
-            stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
-            socket.setdefaulttimeout(_PATIENCE)
-            if keras.utils.is_interactive_logging_enabled():
-                stack.callback(keras.utils.enable_interactive_logging)
-            keras.utils.disable_interactive_logging()
-            vgg19 = keras.applications.VGG19(include_top=False, weights=weights)
+        # Keras would wait for a silent server for ever.
+        socket.setdefaulttimeout(_PATIENCE)
+        vgg19 = keras.applications.VGG19(include_top=False, weights=weights)
     except (Exception, SystemExit) as error:  # Keras raises a bare Exception.
         if weights == "imagenet":
             problem = (
@@ -238,6 +233,8 @@ def _vgg19(weights, layers):
         else:
             problem = f"{weights!r} holds no weights of VGG19. Check the path."
         raise DataError(problem) from error
+    finally:
+        socket.setdefaulttimeout(timeout)
     known = [layer.name for layer in vgg19.layers]
     for name in layers:
         if name not in known:

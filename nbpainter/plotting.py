@@ -17,15 +17,9 @@ _INCH = 1.1  # Side of a stroke's picture.
 
 
 def _figure(rows, columns, width, height):
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(width, height),
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = plt.figure(figsize=(width, height), layout="constrained")
     plt.close(figure)
-    return figure, axes
+    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def _show(axes, pictures):
@@ -65,25 +59,6 @@ def plot_strokes(strokes, num_columns=8):
     """
     columns = min(num_columns, len(strokes))
     return _grid(strokes, columns, _INCH, _INCH)[0]
-
-
-def plot_brushes(pictures, names, fitting, num_columns=6):
-    """Show what brushes are like: a contact sheet.
-
-    Args:
-        pictures: sequence of float arrays `(height, width, 3)`.
-        names: sequence of str.
-        fitting: sequence of bools; the names of the others are pale.
-        num_columns: int. Default 6.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-    """
-    figure, axes = _grid(pictures, num_columns, 2, 2.1)
-    for axis, name, fits in zip(axes, names, fitting):
-        name = name if fits else f"({name})"
-        axis.set_title(name, fontsize=8, color="black" if fits else "0.6")
-    return figure
 
 
 def plot_actions(actions, strokes):
@@ -132,7 +107,7 @@ def plot_comparison(strokes, num_columns=8):
     return figure
 
 
-def plot_maps(maps, titles=None):
+def plot_maps(maps, titles=()):
     """Show maps of one channel side by side.
 
     Args:
@@ -147,8 +122,8 @@ def plot_maps(maps, titles=None):
     for index, axis in enumerate(axes.flat):
         axis.imshow(maps[..., index], cmap="gray_r")
         axis.set(xticks=[], yticks=[])
-        if titles:
-            axis.set_title(titles[index])
+    for axis, title in zip(axes.flat, titles):
+        axis.set_title(title)
     return figure
 
 
@@ -211,16 +186,12 @@ def plot_pictures(pictures, num_columns=4):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    height, width = np.asarray(next(iter(pictures.values()))).shape[:2]
+    height, width = np.shape(next(iter(pictures.values())))[:2]
     inch = 10 / num_columns
-    figure, axes = _grid(
-        list(pictures.values()),
-        num_columns,
-        inch,
-        inch * min(2.0, height / width) + 0.3,
-    )
+    tall = inch * min(2.0, height / width) + 0.3
+    figure, axes = _grid(list(pictures.values()), num_columns, inch, tall)
     for axis, title in zip(axes, pictures):
-        axis.set_title(title)
+        axis.set_title(title, fontsize=min(12, 48 / num_columns))
     return figure
 
 
@@ -242,16 +213,15 @@ def plot_report(figures, strokes):
         row[0].set_ylabel(name)
         _show(row, pictures)
     left, right = below.subplots(1, 2)
-    places = np.arange(4)
     for axis, name, title, line in (
         (left, "fvu", "FVU of the calm stroke", figures["fvu_floor"]),
         (right, "texture", "texture, generated over real", 1.0),
     ):
         values = figures[f"{name}_by_size"]
-        axis.bar(places, [v or 0 for v in values], color="tab:blue")
+        heights = [value or 0 for value in values]
+        axis.bar(["1", "2", "3", "4"], heights, color="tab:blue")
         axis.axhline(line, color="0.3", linestyle="--")
         axis.set(title=title, xlabel="quarter of brush sizes, smallest first")
-        axis.set_xticks(places, ["1", "2", "3", "4"])
     return figure
 
 

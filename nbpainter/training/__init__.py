@@ -3,11 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "metrics",
-        "report",
-        "run",
-        "train",
-    ],
+    __name__, ["metrics", "report", "run", "train"]
 )

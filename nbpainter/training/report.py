@@ -12,13 +12,7 @@ from nbpainter.data.drawing import draw_episodes
 from nbpainter.files import make_folder, written_whole
 from nbpainter.images import load_photo
 from nbpainter.losses import psnr
-from nbpainter.models.discriminator import (
-    JudgedStrokes,
-    build_discriminator,
-    compile_discriminator,
-    generate_episodes,
-    measure_discriminator,
-)
+from nbpainter.models import discriminator
 from nbpainter.models.presets import enter_facts, load_generator
 from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.coarse_to_fine import paint
@@ -32,6 +26,19 @@ from nbpainter.training.metrics import (
 
 _PAINTING_SEEDS = (0, 1)
 _REPLAY_SEEDS = (0, 1, 2)
+_TABLE = """\
+                        measured                      the real brush
+FVU, calm               {fvu:<30.4f}{fvu_floor:.4f}
+  by brush size         {fvu_by_size}
+texture                 {texture:<30.3f}1
+  by brush size         {texture_by_size}
+two draws differ by     {spread:<30.5f}{engine_spread:.5f}
+two-sample test         {two_sample:<30.1%}50 % +- {two_sample_error:.1%}
+painting                {canvas:.2f} dB
+  replayed in MyPaint   {replay:.2f} dB
+  reality gap           {reality_gap:5.2f} dB                      0
+  gap of calm strokes   {calm_gap:5.2f} dB
+"""
 
 
 def judge_generator(generator, config, verbose=0):
@@ -56,20 +63,21 @@ def judge_generator(generator, config, verbose=0):
 
     def judged(num_strokes, seed, order_seed=None):
         real = draw_episodes(num_strokes, generator.brush, seed)
-        fake = generate_episodes(generator, num_strokes, seed)
-        return JudgedStrokes(
+        fake = discriminator.generate_episodes(generator, num_strokes, seed)
+        return discriminator.JudgedStrokes(
             real, fake, generator, config.batch_size, order_seed
         )
 
     train = judged(config.num_judged, config.seed + 1, order_seed=config.seed)
     test = judged(config.num_test_strokes, config.seed + 2)
     keras.utils.set_random_seed(config.seed)
-    discriminator = build_discriminator()
-    compile_discriminator(
-        discriminator, config.learning_rate, len(train) * config.epochs
+    network = discriminator.build_discriminator()
+    num_steps = len(train) * config.epochs
+    discriminator.compile_discriminator(
+        network, config.learning_rate, num_steps
     )
-    discriminator.fit(train, epochs=config.epochs, verbose=2 if verbose else 0)
-    metrics = measure_discriminator(discriminator, test)
+    network.fit(train, epochs=config.epochs, verbose=2 if verbose else 0)
+    metrics = discriminator.measure_discriminator(network, test)
     num_tested = 2 * config.num_test_strokes
     return {
         "two_sample": metrics["accuracy"],
@@ -98,8 +106,8 @@ def measure_reality_gap(generator, photos=(), config=None):
     model, decibels = load_generator(generator), []
     settings = {"size": config.size, "generator": generator, "verbose": 0}
     photos = photos or [sample_photo()]
-    for photo, seed in itertools.product(photos, _PAINTING_SEEDS):
-        target = load_photo(photo, config.size)
+    targets = [load_photo(photo, config.size) for photo in photos]
+    for target, seed in itertools.product(targets, _PAINTING_SEEDS):
         painting = paint(target, config.num_painted, seed=seed, **settings)
         calm = lay_strokes(painting.blank(), painting.actions, model)
         pictures = [painting.canvas, calm]
@@ -135,14 +143,14 @@ def measure_preset(name, photos=(), config=None, verbose=0):
     """
     config = config or ReportConfig()
     generator = load_generator(name)
-    for photo in photos:  # Fail now, not after minutes.
-        load_photo(photo, config.size)
     fresh = draw_episodes(config.num_strokes, generator.brush, config.seed)
+    # Before the rest: a photograph that cannot be read is named soon.
+    gap = measure_reality_gap(name, photos, config)
     return {
         **measure_fvu(generator, fresh),
         **measure_texture(generator, fresh, seed=config.seed),
         **measure_spread(generator, fresh.actions, seed=config.seed),
-        **measure_reality_gap(name, photos, config),
+        **gap,
         **judge_generator(generator, config, verbose),
         "num_strokes": config.num_strokes,
         "num_judged": config.num_judged,
@@ -160,29 +168,11 @@ def report_lines(metrics):
     Returns:
         A list of str.
     """
-    chance = "50 % +- {two_sample_error:.1%}"
-    rows = [
-        ("", "measured", "the real brush"),
-        ("FVU, calm", "{fvu:.4f}", "{fvu_floor:.4f}"),
-        ("  by brush size", _quarters(metrics["fvu_by_size"]), ""),
-        ("texture", "{texture:.3f}", "1"),
-        ("  by brush size", _quarters(metrics["texture_by_size"]), ""),
-        ("two draws differ by", "{spread:.5f}", "{engine_spread:.5f}"),
-        ("two-sample test", "{two_sample:.1%}", chance),
-        ("painting", "{canvas:.2f} dB", ""),
-        ("  replayed in MyPaint", "{replay:.2f} dB", ""),
-        ("  reality gap", "{reality_gap:.2f} dB", "0"),
-        ("  gap of calm strokes", "{calm_gap:.2f} dB", ""),
-    ]
-    lines = []
-    for name, value, real in rows:
-        value, real = value.format(**metrics), real.format(**metrics)
-        lines.append(f"{name:24}{value:30}{real}".rstrip())
-    return lines
-
-
-def _quarters(values):
-    return "  ".join("-" if v is None else f"{v:.3f}" for v in values)
+    by_size = {
+        name: "  ".join("-" if x is None else f"{x:.3f}" for x in metrics[name])
+        for name in ("fvu_by_size", "texture_by_size")
+    }
+    return _TABLE.format(**metrics | by_size).splitlines()
 
 
 def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):

@@ -20,12 +20,7 @@ from nbpainter.data.cache import open_episodes, stored_sha256
 from nbpainter.data.drawing import draw_episodes
 from nbpainter.errors import DataError, TrainingError
 from nbpainter.files import make_folder, sha256, written_whole
-from nbpainter.models.presets import (
-    find_weights,
-    load_pretrained,
-    read_manifest,
-    save_pretrained,
-)
+from nbpainter.models import presets
 from nbpainter.plotting import plot_comparison, plot_history, save_figure
 from nbpainter.training.metrics import compare_strokes
 
@@ -54,7 +49,7 @@ class Run:
         verbose: 0 or 1.
         inputs: sequence of str, names of the trained networks that it builds
             on: those in `folder`, else the shipped ones.
-        brush: dict, settings of what draws strokes, see `choose_brush`.
+        brush: str or dict, what draws strokes, see `choose_brush`.
             Default: the dry brush.
 
     Attributes:
@@ -79,14 +74,15 @@ class Run:
         resume,
         verbose,
         inputs=(),
-        brush=None,
+        brush="dry_brush",
     ):
         self.started = time.perf_counter()
         self.stage, self.folder = stage, make_folder(folder)
         self.config, self.resume, self.verbose = config, resume, verbose
-        read_manifest(self.folder, missing_ok=True)  # Fail now, not later.
-        found = {name: find_weights(name, folder) for name in inputs}
-        self.inputs = [load_pretrained(path) for path in found.values()]
+        # A broken manifest is said now, not after the training.
+        presets.read_manifest(self.folder, missing_ok=True)
+        found = {name: presets.find_weights(name, folder) for name in inputs}
+        self.inputs = [presets.load_pretrained(path) for path in found.values()]
         self.metadata = {
             "stage": stage,
             "config": dataclasses.asdict(config),
@@ -112,11 +108,9 @@ class Run:
 
     def _draw(self, brush):
         config = self.config
-        if self.verbose:
-            _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
-        name = "its own" if brush else "dry_brush"
+        _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
+        name = brush if isinstance(brush, str) else "its own"
         self.metadata["data"] = {"brush": name, "seed": config.seed}
-        brush = brush or "dry_brush"
         self.train = draw_episodes(config.num_strokes, brush, config.seed)
         test_seed = config.seed + TEST_SEED
         self.test = draw_episodes(config.num_test_strokes, brush, test_seed)
@@ -144,8 +138,7 @@ class Run:
         first = 0
         if self.resume:
             first = self.checkpoints.restore()
-            if self.verbose:
-                _logger.info("Going on after epoch %d.", first)
+            _logger.info("Going on after epoch %d.", first)
         else:
             self.checkpoints.clear()
         batches.start_at(first)
@@ -193,7 +186,7 @@ class Run:
             "seconds": round(time.perf_counter() - self.started),
         }
         path = self.folder / f"{name}.weights.h5"
-        save_pretrained(model, path, builder, arguments, entry)
+        presets.save_pretrained(model, path, builder, arguments, entry)
         return path
 
 
