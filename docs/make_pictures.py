@@ -11,6 +11,8 @@ from skimage import data
 
 import nbpainter
 from nbpainter import images as pictures, plotting
+from nbpainter.engine.brush_file import shipped_brushes
+from nbpainter.models.presets import preset_of_brush
 
 FOLDER = pathlib.Path(__file__).parent
 
@@ -52,16 +54,14 @@ def main():
 
 def gallery(num_strokes=400, size=256):
     """Paint one photograph with each brush, and let MyPaint replay it."""
-    brushes = [
-        path.stem for path in nbpainter.engine.brush_file.shipped_brushes()
-    ]
+    brushes = [path.stem for path in shipped_brushes()]
     pairs = []
     for brush in brushes:
         painting = nbpainter.paint(
             data.chelsea(),
             num_strokes=num_strokes,
             size=size,
-            generator=nbpainter.models.presets.preset_of_brush(brush),
+            generator=preset_of_brush(brush),
         )
         larger = painting.render(2 * size), painting.replay(2 * size)
         gap = np.ones((12, 2 * size, 3), "float32")

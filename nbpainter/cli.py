@@ -293,7 +293,7 @@ def _paint_one(photo, folder, started, choices, exported):
     longer = max(painting.width, painting.height)
     painting.save_animation(folder / "painting.gif", size=min(512, longer))
     written = ["painting.png", "painting.gif", "painting.json"]
-    if nbpainter.engine.libmypaint.is_available():
+    if _load("engine.libmypaint").is_available():
         nbpainter.images.save_image(painting.replay(), folder / "mypaint.png")
         written.append("mypaint.png")
     for name in exported:
@@ -391,7 +391,7 @@ def _brushes(arguments):
         group [WORD]: only names with this in them
         --out FILE.png=brushes.png
     """
-    suitability, plotting = nbpainter.engine.suitability, nbpainter.plotting
+    suitability, plotting = _load("engine.suitability"), nbpainter.plotting
     samples, num_fitting = {}, 0
     for row in suitability.list_brushes(arguments.group or ""):
         name, problem = row["name"], row["problem"]
@@ -405,7 +405,7 @@ def _brushes(arguments):
     figure = plotting.plot_pictures(samples, num_columns=6)
     plotting.save_figure(figure, arguments.out)
     print(f"{num_fitting} of {len(samples)} fit. Samples: {arguments.out}.")
-    if not nbpainter.engine.brush_file.installed_brushes():
+    if not suitability.installed_brushes():
         print("More: sudo apt-get install mypaint-brushes")
 
 

@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 import nbpainter
+from nbpainter.engine import libmypaint
 
 # Tests, and the processes that they start, unpack files into their own place.
 os.environ["NBPAINTER_CACHE"] = tempfile.mkdtemp(prefix="nbpainter-cache-")
@@ -15,7 +16,7 @@ atexit.register(shutil.rmtree, os.environ["NBPAINTER_CACHE"], True)
 
 
 def pytest_collection_modifyitems(items):
-    if nbpainter.engine.libmypaint.is_available():
+    if libmypaint.is_available():
         return
     skip = pytest.mark.skip(reason="libmypaint is not installed")
     for item in items:

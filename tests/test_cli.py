@@ -10,6 +10,7 @@ from PIL import Image
 
 import nbpainter
 from nbpainter import cli
+from nbpainter.engine import libmypaint
 
 
 @pytest.fixture
@@ -34,9 +35,7 @@ def test_paint_leaves_what_it_promises(photo, tmp_path, capsys):
     assert cli.main([*arguments, "--out", str(out)]) == 0
     found = {path.name for path in out.iterdir()}
     assert {"painting.png", "painting.gif", "painting.json"} <= found
-    assert (
-        "mypaint.png" in found
-    ) == nbpainter.engine.libmypaint.is_available()
+    assert ("mypaint.png" in found) == libmypaint.is_available()
     assert len(json.loads((out / "painting.json").read_text())["strokes"]) == 3
     with Image.open(out / "painting.png") as image:
         assert image.size == (40, 30)
@@ -164,7 +163,7 @@ def test_the_second_stage_builds_on_the_first(tmp_path):
     for stage in ("generator", "discriminator"):
         result = _run(tmp_path, "train", stage, "--out", "mine")
         assert result.returncode == 0, result.stderr
-    entries = nbpainter.models.presets.read_manifest(tmp_path / "mine")
+    entries = nbpainter.read_manifest(tmp_path / "mine")
     used = entries["discriminator_pretrained"]["built_on"]
     assert used == {
         "generator_pretrained": entries["generator_pretrained"]["sha256"]

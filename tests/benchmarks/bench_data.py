@@ -20,6 +20,7 @@ import zipfile
 import numpy as np
 
 import nbpainter
+from nbpainter.data.drawing import write_drawn_episodes
 
 READER = """
 import resource, sys, time
@@ -92,9 +93,7 @@ def main():
         started = time.perf_counter()
         for seed, path in enumerate(paths):
             if arguments.all:
-                nbpainter.data.drawing.write_drawn_episodes(
-                    path, arguments.strokes, seed=seed
-                )
+                write_drawn_episodes(path, arguments.strokes, seed=seed)
             else:
                 write_file(path, arguments.strokes, seed)
         seconds = time.perf_counter() - started

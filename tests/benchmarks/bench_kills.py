@@ -18,6 +18,7 @@ import time
 import numpy as np
 
 import nbpainter
+from nbpainter.data.cache import unpack
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data"))
 import damage
@@ -78,7 +79,7 @@ def kill_unpackings(place, episodes, path):
     right = broken = 0
     command = [sys.executable, "-c", UNPACK, path]
     started = time.perf_counter()
-    nbpainter.data.cache.unpack(path, place / "first")
+    unpack(path, place / "first")
     seconds = time.perf_counter() - started
     for index in range(RUNS):
         cache = place / f"cache{index}"

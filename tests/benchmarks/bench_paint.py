@@ -29,6 +29,7 @@ def part(name):
     parts[name], started = now - started, now
 
 import nbpainter
+from nbpainter.engine import libmypaint
 from nbpainter.models.presets import load_generator
 from nbpainter.painter.optimizer import optimizer_of
 part("import")
@@ -45,7 +46,7 @@ painted.render()
 part("render")
 painted.save_animation(sys.argv[4] + "/painting.gif", size=min(512, size))
 part("GIF")
-if nbpainter.engine.libmypaint.is_available():
+if libmypaint.is_available():
     painted.replay()
     part("replay")
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

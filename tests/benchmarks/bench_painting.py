@@ -15,6 +15,8 @@ from PIL import Image, ImageOps
 from skimage import data
 
 import nbpainter
+from nbpainter.painter.canvas import lay_strokes
+from nbpainter.painter.windows import plan_levels
 
 SEEDS = (0, 1)
 
@@ -42,9 +44,7 @@ def border_ratio(painting, target):
     """Error along borders of the finest windows over that elsewhere."""
     error = np.mean((painting.canvas - target) ** 2, axis=-1)
     side = len(target)
-    cells = nbpainter.painter.windows.plan_levels(len(painting), side, side)[
-        -1
-    ][0]
+    cells = plan_levels(len(painting), side, side)[-1][0]
     place = np.arange(side) % (side / cells)
     near = (place < 2) | (place >= side / cells - 2)
     border = near[:, None] | near
@@ -74,9 +74,7 @@ def measure(names, num_strokes, size, generator):
             )
             seconds = time.perf_counter() - started
             canvas = float(nbpainter.psnr(painting.canvas, target))
-            calm = nbpainter.painter.canvas.lay_strokes(
-                painting.blank(), painting.actions, model
-            )
+            calm = lay_strokes(painting.blank(), painting.actions, model)
             calm = float(nbpainter.psnr(calm, target))
             replays = [
                 float(nbpainter.psnr(painting.replay(seed=s), target))

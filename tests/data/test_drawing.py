@@ -5,6 +5,7 @@ import nbpainter
 from nbpainter import cli
 from nbpainter.data import drawing
 from nbpainter.data.drawing import inspection_lines
+from nbpainter.engine.brush import CHUNK_STROKES, draw_chunk
 
 
 @pytest.mark.engine
@@ -51,9 +52,9 @@ def test_damaged_rows_are_counted(tmp_path, tiny):
 
 @pytest.mark.engine
 def test_what_was_drawn_ahead_is_thrown_away_without_a_word():
-    num_strokes = 3 * nbpainter.engine.brush.CHUNK_STROKES
+    num_strokes = 3 * CHUNK_STROKES
     chunks = drawing._draw_chunks(num_strokes, "dry_brush", 0)
     first = next(chunks)
     chunks.close()  # As Ctrl-C does; a warning would be an error here.
-    alone = nbpainter.engine.brush.draw_chunk(num_strokes, "dry_brush", 0, 0)
+    alone = draw_chunk(num_strokes, "dry_brush", 0, 0)
     np.testing.assert_array_equal(first, alone)

@@ -7,6 +7,7 @@ import pytest
 
 import nbpainter
 from nbpainter.data import episodes
+from nbpainter.engine.brush import CHUNK_STROKES, draw_chunk
 from nbpainter.errors import DataError
 
 
@@ -41,12 +42,9 @@ def test_a_drawn_file_looks_like_the_datasets(tmp_path):
 
 @pytest.mark.engine
 def test_many_processes_draw_what_one_draws(monkeypatch):
-    count = nbpainter.engine.brush.CHUNK_STROKES + 40
+    count = CHUNK_STROKES + 40
     together = nbpainter.draw_episodes(count, seed=7)
-    alone = [
-        nbpainter.engine.brush.draw_chunk(count, "dry_brush", 7, chunk)
-        for chunk in (0, 1)
-    ]
+    alone = [draw_chunk(count, "dry_brush", 7, chunk) for chunk in (0, 1)]
     np.testing.assert_array_equal(together.strokes, np.concatenate(alone))
 
 

@@ -231,7 +231,9 @@ def test_training_a_brush(collection, tmp_path, monkeypatch, capsys):
 
 _TRAIN_BRUSH = """
 import sys, nbpainter
-config = nbpainter.GeneratorConfig(num_strokes=64, num_test_strokes=16, epochs=30)
+config = nbpainter.GeneratorConfig(
+    num_strokes=64, num_test_strokes=16, epochs=30
+)
 resume = sys.argv[2:] == ["--resume"]
 nbpainter.train_brush(sys.argv[1], "kabura", config, resume, verbose=0)
 """

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import nbpainter
+from nbpainter.engine.brush_file import find_brush
 from nbpainter.errors import DataError
 from nbpainter.painter import canvas as rendering
 
@@ -222,11 +223,11 @@ def test_what_no_file_could_keep_is_no_painting(name, value, received):
 
 
 def test_a_brush_by_path_is_kept_with_its_content(tmp_path):
-    path = nbpainter.engine.brush_file.find_brush("charcoal")
+    path = find_brush("charcoal")
     painting = nbpainter.Painting([], np.int64(8), 8, brush=path)
     painting.save(tmp_path / "painting.json")
     again = nbpainter.Painting.load(tmp_path / "painting.json")
-    assert again.brush == nbpainter.engine.brush_file.load_brush("charcoal")
+    assert again.brush == nbpainter.load_brush("charcoal")
 
 
 def test_an_animation_has_a_longest_time(painting, tmp_path):

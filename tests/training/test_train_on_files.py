@@ -26,7 +26,7 @@ def test_a_stopped_training_of_two_files_goes_on(paths, tmp_path, monkeypatch):
     whole = training.train_generator(
         tmp_path / "whole", paths, config, False, 0
     )
-    entry = nbpainter.models.presets.read_manifest(tmp_path / "whole")
+    entry = nbpainter.read_manifest(tmp_path / "whole")
     data = entry["generator_pretrained"]["data"]
     assert data == {str(path): nbpainter.files.sha256(path) for path in paths}
 
