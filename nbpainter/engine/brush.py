@@ -9,6 +9,7 @@ import colorsys
 import math
 import os
 import signal
+import weakref
 
 import numpy as np
 
@@ -63,22 +64,21 @@ class Brush:
             brush starts with.
 
     Attributes:
-        radius_factor: float, radius of the brush over that of the action:
-            the brush's own, or measured.
+        settings: dict, the brush file's JSON. Its `radius_factor`, radius of
+            the brush over that of the action, is the brush's own or measured.
     """
 
-    _handle = None
-
     def __init__(self, brush="dry_brush", seed=0):
-        file = load_brush(brush)
+        self.settings = load_brush(brush)
+        if "radius_factor" not in self.settings:
+            factor = measure_radius_factor(self.settings)
+            self.settings = {**self.settings, "radius_factor": factor}
         self._library = load_library()
-        self.radius_factor = file.get("radius_factor")
-        if self.radius_factor is None:
-            self.radius_factor = measure_radius_factor(file)
         self._handle = self._library.mypaint_brush_new()
+        weakref.finalize(self, self._library.mypaint_brush_unref, self._handle)
         self._library.mypaint_brush_from_defaults(self._handle)
         self._speed_points = []
-        self._set_all(file["settings"])
+        self._set_all(self.settings["settings"])
         self._gammas = {
             source: self._library.mypaint_brush_get_base_value(
                 self._handle, self._number(f"{source}_gamma")
@@ -86,10 +86,6 @@ class Brush:
             for source in _SPEEDS
         }
         self._warm_up(seed)
-
-    def __del__(self):
-        if self._handle:
-            self._library.mypaint_brush_unref(self._handle)
 
     def _number(self, name):
         """Number of a setting; negative if this library has none."""
@@ -175,7 +171,7 @@ class Brush:
         """
         action = np.asarray(action, "float64")
         radius = float(brush_radius(action[ACTION_INDEX["size"]])) * side
-        self._set_radius(math.log(radius * self.radius_factor))
+        self._set_radius(math.log(radius * self.settings["radius_factor"]))
         hsv = colorsys.rgb_to_hsv(*action[COLOR_COLUMNS])
         for name, value in zip(("color_h", "color_s", "color_v"), hsv):
             self._set(name, value)
@@ -196,6 +192,28 @@ class Brush:
             stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
         self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
         self._library.mypaint_surface_end_atomic(surface.handle, None)
+
+    def draw_each(self, actions, size, ground=None, side=None, **options):
+        """Draw strokes, each alone on a square surface.
+
+        Args:
+            actions: float array `(n, 12)`.
+            size: int, side of the surface in pixels.
+            ground: float array `(size, size, 3)`, what each is drawn on, see
+                `Surface.fill`. Default: nothing.
+            side: as in `draw`. Default: `size`.
+            **options: of `draw`.
+
+        Yields:
+            Float32 arrays `(size, size, 4)`, premultiplied RGBA.
+        """
+        surface = Surface(size, size)
+        for action in actions:
+            surface.clear()
+            if ground is not None:
+                surface.fill(ground)
+            self.draw(surface, action, side or size, **options)
+            yield surface.pixels()
 
 
 def measure_radius_factor(settings):
@@ -222,7 +240,7 @@ def measure_radius_factor(settings):
     factor = 1.0
     for _ in range(2):  # Pixels matter to a thin brush: look again.
         pen = Brush(settings | {"radius_factor": factor})
-        drawn = _draw_each(actions, pen, _WIDTH_SIDE, travel_seconds=1.0)
+        drawn = pen.draw_each(actions, _WIDTH_SIDE, travel_seconds=1.0)
         opacity = np.stack([pixels[..., 3] for pixels in drawn]) * near
         paint = opacity.sum(axis=(1, 2))
         widths = (distance * opacity).sum(axis=(1, 2))[paint >= 1]
@@ -297,19 +315,10 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     seed = check_count("seed", seed, 0, 2**63)
     strokes = np.empty((len(actions), size, size, 4), "float32")
     strokes[..., :3] = actions[:, None, None, COLOR_COLUMNS]
-    drawn = _draw_each(actions, Brush(brush, seed), size)
+    drawn = Brush(brush, seed).draw_each(actions, size)
     for stroke, pixels in zip(strokes, drawn):
         stroke[..., 3] = pixels[..., 3]
     return strokes
-
-
-def _draw_each(actions, pen, size, **options):
-    """Yield each stroke alone, premultiplied RGBA `(size, size, 4)`."""
-    surface = Surface(size, size)
-    for action in actions:
-        surface.clear()
-        pen.draw(surface, action, size, **options)
-        yield surface.pixels()
 
 
 def start_worker():
@@ -346,6 +355,6 @@ def draw_chunk(num_strokes, brush, seed, chunk):
         pen.draw(Surface(WINDOW_SIZE, WINDOW_SIZE), actions[start - 1])
     actions = actions[start : start + CHUNK_STROKES]
     strokes = np.empty((len(actions), WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
-    for stroke, pixels in zip(strokes, _draw_each(actions, pen, WINDOW_SIZE)):
+    for stroke, pixels in zip(strokes, pen.draw_each(actions, WINDOW_SIZE)):
         stroke[...] = (pixels[..., :3] + 1 - pixels[..., 3:]) * 255 + 0.5
     return strokes

@@ -93,7 +93,7 @@ def main():
         for seed, path in enumerate(paths):
             if arguments.all:
                 nbpainter.data.drawing.write_drawn_episodes(
-                    path, arguments.strokes, seed=seed
+                    path, arguments.strokes, "dry_brush", seed
                 )
             else:
                 write_file(path, arguments.strokes, seed)
