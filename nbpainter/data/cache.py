@@ -149,16 +149,15 @@ def unpack(path, cache=None, verbose=0):
     version = f"{found.st_size}-{found.st_mtime_ns}"
     entry = cache / f"{path.stem[:40]}-{place}-{version}"
     with filelock.FileLock(cache / ".lock"):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, EOFError):
             _open(entry)
-            return entry
+            return entry  # It is whole.
         if verbose:
             logger = logging.getLogger(__name__)
             logger.info("Unpacking %s into %s.", path, entry)
         # What a kill left behind, and what the file held before.
-        for pattern in (".*.part", f"*-{place}*"):
-            for old in cache.glob(pattern):
-                shutil.rmtree(old, ignore_errors=True)
+        for old in [*cache.glob(".*.part"), *cache.glob(f"*-{place}*")]:
+            shutil.rmtree(old, ignore_errors=True)
         _unpack(path, entry)
     return entry
 

@@ -40,11 +40,9 @@ _ORDERS = {
 
 _REDRAWN = "Redrawn by the engine (FVU, 0.1 to 0.3 where it is right):"
 _VERDICTS = {
-    True: f"in the expected order. {_REDRAWN}",
-    False: (
-        f"NOT in the expected order, or another brush drew the file. {_REDRAWN}"
-    ),
-    None: "not checked. {engine}",
+    True: "in the expected order.",
+    False: "NOT in the expected order, or another brush drew the file.",
+    None: "not checked.",
 }
 
 _REPORT = """{path}: {num_strokes} strokes.
@@ -134,10 +132,7 @@ def _draw_chunks(num_strokes, brush, seed, verbose=0):
     bar = keras.utils.Progbar(num_strokes, verbose=verbose, unit_name="stroke")
     chunks = range(math.ceil(num_strokes / engine.brush.CHUNK_STROKES))
     num_cores = min(joblib.cpu_count(), len(chunks))
-    # Nothing is large enough to go through a file.
-    parallel = joblib.Parallel(
-        num_cores, max_nbytes=None, initializer=engine.brush.start_worker
-    )
+    parallel = joblib.Parallel(num_cores, initializer=engine.brush.start_worker)
     draw_chunk = joblib.delayed(engine.brush.draw_chunk)
     # In groups: what is drawn waits in memory until it is taken.
     group = _CHUNKS_PER_CORE * num_cores
@@ -237,7 +232,8 @@ def inspection_lines(metrics):
     Returns:
         A list of str.
     """
-    verdict = _VERDICTS[metrics["columns_right"]].format(**metrics)
-    fvu = [f"  {x:.3f}  {name}" for name, x in metrics["fvu"].items()]
-    verdict = "\n".join([verdict, *fvu])
+    verdict = _VERDICTS[metrics["columns_right"]]
+    verdict += f" {metrics.get('engine', _REDRAWN)}"
+    for name, value in metrics["fvu"].items():
+        verdict += f"\n  {value:.3f}  {name}"
     return _REPORT.format(verdict=verdict, **metrics).splitlines()

@@ -15,12 +15,7 @@ import zipfile
 import keras
 import numpy as np
 
-from nbpainter.actions import (
-    ACTION_NAMES,
-    COLOR_COLUMNS,
-    WINDOW_SIZE,
-    check_actions,
-)
+from nbpainter.actions import COLOR_COLUMNS, WINDOW_SIZE, check_actions
 from nbpainter.errors import DataError, check_count
 from nbpainter.images import to_uint8
 
@@ -29,7 +24,7 @@ STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
 
 # Shapes of a row that the arrays of a file may have, and their types.
 _ARRAYS = {
-    "actions": ([(len(ACTION_NAMES),)], ["f4", "f2", "f8"]),
+    "actions": ([(12,)], ["f4", "f2", "f8"]),
     "strokes": ([STROKE_SHAPE, (WINDOW_SIZE, WINDOW_SIZE, 4)], ["u1"]),
 }
 
@@ -119,16 +114,14 @@ def to_rgba(actions, strokes):
     Returns:
         A float32 array `(n, height, width, 4)`: RGBA, straight alpha.
     """
-    num_strokes, height, width = strokes.shape[:3]
-    color = actions[:, COLOR_COLUMNS]
+    color = actions[:, COLOR_COLUMNS].astype("float32")
     ink = 1 - color  # (n, 3)
     power = np.sum(ink**2, axis=-1, keepdims=True)
     weights = np.where(power > 1e-3, ink / np.maximum(power, 1e-3), 0)
-    weights = weights.astype("float32")
-    pixels = strokes.reshape(num_strokes, -1, 3).astype("float32")
+    pixels = strokes.reshape(len(strokes), -1, 3).astype("float32")
     light = np.matmul(pixels, weights[:, :, None] / 255)  # (n, pixels, 1)
     opacity = np.sum(weights, axis=-1)[:, None] - light[..., 0]
-    rgba = np.empty((num_strokes, height, width, 4), "float32")
+    rgba = np.empty((*strokes.shape[:3], 4), "float32")
     rgba[..., :3] = color[:, None, None]
     rgba[..., 3] = np.clip(opacity, 0, 1).reshape(rgba.shape[:3])
     return rgba

@@ -73,16 +73,15 @@ class Brush:
         if "radius_factor" not in self.settings:
             factor = measure_radius_factor(self.settings)
             self.settings = {**self.settings, "radius_factor": factor}
-        self._library = load_library()
-        self._handle = self._library.mypaint_brush_new()
-        weakref.finalize(self, self._library.mypaint_brush_unref, self._handle)
-        self._library.mypaint_brush_from_defaults(self._handle)
+        self._library = library = load_library()
+        self._handle = library.mypaint_brush_new()
+        weakref.finalize(self, library.mypaint_brush_unref, self._handle)
+        library.mypaint_brush_from_defaults(self._handle)
         self._speed_points = []
         self._set_all(self.settings["settings"])
+        base_value = library.mypaint_brush_get_base_value
         self._gammas = {
-            source: self._library.mypaint_brush_get_base_value(
-                self._handle, self._number(f"{source}_gamma")
-            )
+            source: base_value(self._handle, self._number(f"{source}_gamma"))
             for source in _SPEEDS
         }
         self._warm_up(seed)
@@ -122,8 +121,9 @@ class Brush:
         Every new brush has the same random numbers, and the library has no
         call to choose others: throw-away strokes use up some of them.
         """
-        self._stroke_to(None, 0.0, 0.0, 0.0, 1.0)  # It only resets the brush.
         scratch = Surface(WINDOW_SIZE, WINDOW_SIZE)
+        # The first call only resets the brush.
+        self._stroke_to(scratch, 0.0, 0.0, 0.0, 1.0)
         for action in random_actions(_WARM_UP_STROKES, seed):
             self.draw(scratch, action)
         # From the origin at rest, all goes on alike on canvases of any size.
@@ -149,9 +149,8 @@ class Brush:
             self._library.mypaint_brush_set_mapping_point(*curve, index, x, y)
 
     def _stroke_to(self, surface, x, y, pressure, seconds):
-        canvas = surface.handle if surface else None
         self._library.mypaint_brush_stroke_to(
-            self._handle, canvas, x, y, pressure, 0.0, 0.0, seconds
+            self._handle, surface.handle, x, y, pressure, 0.0, 0.0, seconds
         )
 
     def draw(
@@ -200,7 +199,7 @@ class Brush:
             actions: float array `(n, 12)`.
             size: int, side of the surface in pixels.
             ground: float array `(size, size, 3)`, what each is drawn on, see
-                `Surface.fill`. Default: nothing.
+                `Surface.clear`. Default: nothing.
             side: as in `draw`. Default: `size`.
             **options: of `draw`.
 
@@ -209,9 +208,7 @@ class Brush:
         """
         surface = Surface(size, size)
         for action in actions:
-            surface.clear()
-            if ground is not None:
-                surface.fill(ground)
+            surface.clear(ground)
             self.draw(surface, action, side or size, **options)
             yield surface.pixels()
 

@@ -102,10 +102,9 @@ def load_library():
 def is_available():
     """Return whether libmypaint can be used on this machine."""
     try:
-        load_library()
+        return bool(load_library())
     except EngineError:
         return False
-    return True
 
 
 class Surface:
@@ -139,20 +138,19 @@ class Surface:
         library.mypaint_tiled_surface_tile_request_end(self.handle, request)
         self.clear()
 
-    def clear(self):
-        """Make every pixel transparent."""
-        self._tiles[...] = 0
-
-    def fill(self, ground):
-        """Lay an opaque picture on the surface.
+    def clear(self, ground=None):
+        """Begin again with an empty surface.
 
         Args:
-            ground: float array `(height, width, 3)`, RGB in `[0, 1]`; both
-                sides are multiples of a tile's, 64.
+            ground: float array `(height, width, 3)`, RGB in `[0, 1]`, an
+                opaque picture whose sides are multiples of a tile's, 64.
+                Default: every pixel is transparent.
         """
-        ground = np.rint(ground * _OPAQUE)
-        self._tiles[..., :3] = ground.reshape(*self._tiles.shape[:-1], 3)
-        self._tiles[..., 3] = _OPAQUE
+        self._tiles[...] = 0
+        if ground is not None:
+            ground = np.rint(ground * _OPAQUE)
+            self._tiles[..., :3] = ground.reshape(*self._tiles.shape[:-1], 3)
+            self._tiles[..., 3] = _OPAQUE
 
     def pixels(self):
         """Return the picture, a float32 array `(height, width, 4)`.

@@ -84,27 +84,23 @@ def find_problem(settings):
     actions[:, PRESSURE_COLUMNS] = 0.3 + 0.7 * actions[:, PRESSURE_COLUMNS]
     # What smudges carries a colour on from the stroke before: let it be this.
     actions[:, COLOR_COLUMNS] = 0.2, 0.5, 0.8
-    clear = _draw_over(settings, actions)
-    opacity = clear[..., 3]
-    energy = np.mean(opacity**2, axis=(1, 2))
+    # (n, 64, 64, 3) and (n, 64, 64, 1)
+    paint, opacity = np.split(_draw_over(settings, actions), [3], axis=-1)
+    energy = np.mean(opacity**2, axis=(1, 2, 3))
     if np.mean(energy > 1e-5) < 0.9:
         return "it draws next to nothing on an empty canvas"
-    color = actions[:, None, None, COLOR_COLUMNS]
-    paint = clear[..., :3]
     # The engine's colours are exact to a step of 8 bits.
-    if _far_off(paint - color * opacity[..., None]) > 0.02:
+    if _far_off(paint - opacity * actions[0, COLOR_COLUMNS]) > 0.02:
         return "it changes its colour"
     over = _draw_over(settings, actions, _GROUND)
     # A brush that smudges may hold nothing yet, and smear that.
     if np.mean(over[_NUM_STROKES // 2 :, ..., 3] < 0.95) > 1e-3:
         return "it erases what is there already"
-    expected = paint + (1 - opacity[..., None]) * _GROUND[_WINDOW]
+    expected = paint + (1 - opacity) * _GROUND[_WINDOW]
     if _far_off(over[..., :3] - expected) > 0.03:
         return "it smudges, or mixes with, what is there already"
-    drawn, again = (
-        draw_strokes(actions, brush=settings, seed=seed)[..., 3]
-        for seed in (1, 2)
-    )
+    drawn = draw_strokes(actions, brush=settings, seed=1)[..., 3]
+    again = draw_strokes(actions, brush=settings, seed=2)[..., 3]
     if np.mean((drawn - again) ** 2) / 2 / np.mean(drawn**2) > 0.35:
         return "its strokes are more chance than anything else"
     far = drawn[_distances(actions) > _REACH].sum()
@@ -169,10 +165,9 @@ def measure_reach(actions, opacity):
     Returns:
         A float, radii, at least 1: of all but one in a hundred strokes.
     """
-    reaches = np.max(
-        _distances(actions), axis=(1, 2), initial=0.0, where=opacity > 2 / 255
-    )
-    return max(1.0, round(float(np.quantile(reaches, 0.99)), 1))
+    distances = np.where(opacity > 2 / 255, _distances(actions), 0.0)
+    reach = np.quantile(distances.max(axis=(1, 2)), 0.99)
+    return max(1.0, round(float(reach), 1))
 
 
 def _covered(settings, size):
