@@ -5,6 +5,7 @@ cache, as two `.npy` files: actions float32, strokes uint8 RGB on white. They
 are mapped into memory, and rows are read when a batch asks for them.
 """
 
+import contextlib
 import errno
 import hashlib
 import logging
@@ -18,22 +19,14 @@ import filelock
 import numpy as np
 
 from nbpainter.config import cache_folder
-from nbpainter.data.episodes import (
-    STROKE_SHAPE,
-    Episodes,
-    color_errors,
-    one_sentence,
-    read_actions,
-    stroke_chunks,
-    write_strokes,
-)
+from nbpainter.data import episodes
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256
 
 # Bytes that are left on the disk for others.
 _SPARE_BYTES = 2**26
 
-# Strokes whose colours are compared with their actions'.
+# Strokes, at most, whose colours are compared with their actions'.
 _SAMPLED_ROWS = 256
 
 
@@ -105,20 +98,13 @@ def open_episodes(paths, cache=None, verbose=0):
     if not opened:
         raise DataError("There are no episodes to open: give a file's path.")
     actions, strokes = zip(*opened)
-    return Episodes(Rows(actions), Rows(strokes))
+    return episodes.Episodes(Rows(actions), Rows(strokes))
 
 
 def _open(entry):
     """Map actions and strokes, as long as their headers say, into memory."""
     files = entry / "actions.npy", entry / "strokes.npy"
     return [np.load(file, mmap_mode="r") for file in files]
-
-
-def _is_whole(entry):
-    try:
-        return bool(_open(entry))
-    except (OSError, ValueError):
-        return False
 
 
 def stored_sha256(path, cache=None):
@@ -158,27 +144,27 @@ def unpack(path, cache=None, verbose=0):
     path = pathlib.Path(path)
     cache = make_folder(cache or cache_folder())
     place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    with one_sentence(path):
+    with episodes.one_sentence(path):
         found = path.stat()
     version = f"{found.st_size}-{found.st_mtime_ns}"
     entry = cache / f"{path.stem[:40]}-{place}-{version}"
     with filelock.FileLock(cache / ".lock"):
-        if not _is_whole(entry):
-            if verbose:
-                logging.getLogger(__name__).info(
-                    "Unpacking %s into %s.", path, entry
-                )
-            # What a kill left behind, and what the file held before.
-            for pattern in (".*.part", f"*-{place}*"):
-                for old in cache.glob(pattern):
-                    shutil.rmtree(old, ignore_errors=True)
-            _unpack(path, entry)
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            _open(entry)
+            return entry  # It is whole.
+        if verbose:
+            logger = logging.getLogger(__name__)
+            logger.info("Unpacking %s into %s.", path, entry)
+        # What a kill left behind, and what the file held before.
+        for old in [*cache.glob(".*.part"), *cache.glob(f"*-{place}*")]:
+            shutil.rmtree(old, ignore_errors=True)
+        _unpack(path, entry)
     return entry
 
 
 def _unpack(path, entry):
     """Unpack a file into a folder, and give it its name when it is whole."""
-    actions, cache = read_actions(path), entry.parent
+    actions, cache = episodes.read_actions(path), entry.parent
     try:
         with tempfile.TemporaryDirectory(".part", ".", cache) as folder:
             folder = pathlib.Path(folder)
@@ -186,7 +172,8 @@ def _unpack(path, entry):
             (folder / "sha256").write_text(sha256(path))
             np.save(folder / "actions.npy", actions)
             with open(folder / "strokes.npy", "wb") as file:
-                write_strokes(file, len(actions), stroke_chunks(path))
+                chunks = (chunk for _, chunk in episodes.stroke_chunks(path))
+                episodes.write_strokes(file, len(actions), chunks)
             _check_colors(path, *_open(folder))
             for written in folder.iterdir():
                 with open(written, "rb") as file:
@@ -202,7 +189,7 @@ def _unpack(path, entry):
 
 def _check_room(folder, actions):
     """Refuse to unpack what would fill the disk."""
-    num_bytes = actions.nbytes + len(actions) * math.prod(STROKE_SHAPE)
+    num_bytes = actions.nbytes + len(actions) * math.prod(episodes.STROKE_SHAPE)
     needed, free = num_bytes + _SPARE_BYTES, shutil.disk_usage(folder).free
     if free < needed:
         reason = f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are left"
@@ -211,11 +198,10 @@ def _check_room(folder, actions):
 
 def _check_colors(path, actions, strokes):
     """Refuse actions and strokes that do not belong together."""
-    chosen = np.linspace(0, len(actions) - 1, _SAMPLED_ROWS, dtype=int)
-    chosen = np.unique(chosen)
-    actions, strokes = actions[chosen], strokes[chosen]
+    step = math.ceil(len(actions) / _SAMPLED_ROWS)
+    actions, strokes = actions[::step], strokes[::step]
     visible = strokes.min(axis=(1, 2, 3)) < 239
-    wrong = visible & (color_errors(actions, strokes) > 3)
+    wrong = visible & (episodes.color_errors(actions, strokes) > 3)
     if np.sum(wrong) > max(4, 0.5 * np.sum(visible)):
         raise DataError(
             f"{path} cannot be used: its strokes have other colours than its "

@@ -10,25 +10,8 @@ import keras
 import numpy as np
 
 from nbpainter.actions import ACTION_NAMES, columns, random_actions
-from nbpainter.data.episodes import (
-    Episodes,
-    color_errors,
-    load_episodes,
-    on_white,
-    read_actions,
-    stroke_chunks,
-    tiny_episodes,
-    write_strokes,
-)
-from nbpainter.engine.brush import (
-    CHUNK_STROKES,
-    Brush,
-    draw_chunk,
-    draw_strokes,
-    start_worker,
-)
-from nbpainter.engine.brush_file import load_brush
-from nbpainter.engine.libmypaint import is_available
+from nbpainter.data import episodes
+from nbpainter.engine import brush as engine, libmypaint
 from nbpainter.errors import MAX_STROKES, EngineError, check_count
 from nbpainter.files import make_folder, written_whole
 from nbpainter.plotting import plot_actions, save_figure
@@ -57,11 +40,9 @@ _ORDERS = {
 
 _REDRAWN = "Redrawn by the engine (FVU, 0.1 to 0.3 where it is right):"
 _VERDICTS = {
-    True: f"in the expected order. {_REDRAWN}",
-    False: (
-        f"NOT in the expected order, or another brush drew the file. {_REDRAWN}"
-    ),
-    None: "not checked. {engine}",
+    True: "in the expected order.",
+    False: "NOT in the expected order, or another brush drew the file.",
+    None: "not checked.",
 }
 
 _REPORT = """{path}: {num_strokes} strokes.
@@ -85,8 +66,8 @@ def sample_episodes(num_strokes, seed=0):
     Returns:
         `Episodes`.
     """
-    tiny = tiny_episodes()
-    if num_strokes <= len(tiny) or not is_available():
+    tiny = episodes.tiny_episodes()
+    if num_strokes <= len(tiny) or not libmypaint.is_available():
         return tiny[:num_strokes]
     return draw_episodes(num_strokes, seed=seed)
 
@@ -109,17 +90,15 @@ def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):
         DataError: if `num_strokes` is not positive or `path` cannot be
             written.
     """
-    num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
     if path is not None:
         write_drawn_episodes(path, num_strokes, brush, seed)
-        return load_episodes(path)
+        return episodes.load_episodes(path)
     chunks = list(_draw_chunks(num_strokes, brush, seed))
-    return Episodes(random_actions(num_strokes, seed), np.concatenate(chunks))
+    actions = random_actions(num_strokes, seed)
+    return episodes.Episodes(actions, np.concatenate(chunks))
 
 
-def write_drawn_episodes(
-    path, num_strokes, brush="dry_brush", seed=0, verbose=0
-):
+def write_drawn_episodes(path, num_strokes, brush, seed, verbose=0):
     """Draw episodes straight into a file, in constant memory.
 
     Args:
@@ -139,29 +118,28 @@ def write_drawn_episodes(
     ):
         with archive.open("strokes.npy", "w", force_zip64=True) as file:
             chunks = _draw_chunks(num_strokes, brush, seed, verbose)
-            write_strokes(file, num_strokes, chunks)
+            episodes.write_strokes(file, num_strokes, chunks)
         with archive.open("actions.npy", "w", force_zip64=True) as file:
             np.save(file, random_actions(num_strokes, seed))
 
 
 def _draw_chunks(num_strokes, brush, seed, verbose=0):
     """Yield uint8 pictures in order, drawn by as many processes as cores."""
+    num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
     seed = check_count("seed", seed, 0, 2**63)
-    brush = load_brush(brush)
-    brush = {**brush, "radius_factor": Brush(brush).radius_factor}
+    # Its width is measured once, not by every chunk.
+    brush = engine.Brush(brush).settings
     bar = keras.utils.Progbar(num_strokes, verbose=verbose, unit_name="stroke")
-    chunks = range(math.ceil(num_strokes / CHUNK_STROKES))
+    chunks = range(math.ceil(num_strokes / engine.CHUNK_STROKES))
     num_cores = min(joblib.cpu_count(), len(chunks))
-    # Nothing is large enough to go through a file.
-    parallel = joblib.Parallel(
-        num_cores, max_nbytes=None, initializer=start_worker
-    )
+    parallel = joblib.Parallel(num_cores, initializer=engine.start_worker)
+    draw_chunk = joblib.delayed(engine.draw_chunk)
     # In groups: what is drawn waits in memory until it is taken.
     group = _CHUNKS_PER_CORE * num_cores
     for first in range(0, len(chunks), group):
         try:
             drawn = parallel(
-                joblib.delayed(draw_chunk)(num_strokes, brush, seed, chunk)
+                draw_chunk(num_strokes, brush, seed, chunk)
                 for chunk in chunks[first : first + group]
             )
         except concurrent.futures.process.BrokenProcessPool as error:
@@ -195,8 +173,8 @@ def inspect_episodes(path, folder=None, brush="dry_brush"):
     """
     path = pathlib.Path(path)
     folder = make_folder(folder or path.parent)
-    actions = read_actions(path, check=np.asarray)
-    shown, strokes, damage = _check_rows(actions, stroke_chunks(path))
+    actions = episodes.read_actions(path, check=np.asarray)
+    shown, strokes, damage = _check_rows(actions, episodes.stroke_chunks(path))
     metrics = {"path": str(path), "num_strokes": len(actions), **damage}
     metrics |= _check_columns(actions[shown], strokes, brush)
     metrics["picture"] = folder / f"{path.stem}_inspected.png"
@@ -212,13 +190,11 @@ def _check_rows(actions, chunks):
     rows = np.flatnonzero(usable if usable.any() else ~usable)
     shown = np.zeros(len(actions), bool)
     shown[rows[np.linspace(0, len(rows) - 1, _NUM_SHOWN, dtype=int)]] = True
-    wrong_color, strokes, first = usable.copy(), [], 0
-    for chunk in chunks:
-        here = slice(first, first + len(chunk))
-        errors = color_errors(actions[here], chunk)
-        wrong_color[here] &= errors > _MAX_COLOR_ERROR
+    errors, strokes = np.empty(len(actions)), []
+    for here, chunk in chunks:
+        errors[here] = episodes.color_errors(actions[here], chunk)
         strokes.append(chunk[shown[here]])
-        first += len(chunk)
+    wrong_color = usable & (errors > _MAX_COLOR_ERROR)
     damage = {
         "not_finite": not_finite,
         "out_of_range": out_of_range,
@@ -232,22 +208,19 @@ def _check_rows(actions, chunks):
 def _check_columns(actions, strokes, brush):
     """Redraw actions with their columns in several orders, and compare."""
     actions, fvu = np.clip(np.nan_to_num(actions), 0, 1), {}
+    stored = strokes / 255.0  # FVU: squared error over that of blank ones.
+    blank = max(np.sum((1 - stored) ** 2), 1e-6)
     try:
         for name, order in _ORDERS.items():
             ordered = np.empty_like(actions)
             ordered[:, columns(*order.split(", "))] = actions
-            fvu[name] = _fvu(draw_strokes(ordered, brush=brush), strokes)
+            redrawn = engine.draw_strokes(ordered, brush=brush)
+            wrong = np.sum((episodes.on_white(redrawn) - stored) ** 2)
+            fvu[name] = round(float(wrong / blank), 3)
     except EngineError as error:
         return {"fvu": {}, "columns_right": None, "engine": str(error)}
     right = min(fvu, key=fvu.get) == "expected" and fvu["expected"] < 0.5
     return {"fvu": fvu, "columns_right": right}
-
-
-def _fvu(redrawn, strokes):
-    """Squared error of redrawn pictures over that of blank ones."""
-    stored = strokes / 255.0
-    error = np.sum((on_white(redrawn) - stored) ** 2)
-    return round(float(error / max(np.sum((1 - stored) ** 2), 1e-6)), 3)
 
 
 def inspection_lines(metrics):
@@ -259,7 +232,8 @@ def inspection_lines(metrics):
     Returns:
         A list of str.
     """
-    verdict = _VERDICTS[metrics["columns_right"]].format(**metrics)
-    fvu = [f"  {x:.3f}  {name}" for name, x in metrics["fvu"].items()]
-    verdict = "\n".join([verdict, *fvu])
+    verdict = _VERDICTS[metrics["columns_right"]]
+    verdict += f" {metrics.get('engine', _REDRAWN)}"
+    for name, value in metrics["fvu"].items():
+        verdict += f"\n  {value:.3f}  {name}"
     return _REPORT.format(verdict=verdict, **metrics).splitlines()

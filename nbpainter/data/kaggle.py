@@ -11,13 +11,14 @@ import io
 import logging
 import pathlib
 import shutil
+import sys
 import zipfile
 
 import filelock
 
 from nbpainter.config import variables_set
 from nbpainter.errors import DataError, check_count
-from nbpainter.files import make_folder, written_whole
+from nbpainter.files import make_folder
 
 DATASET = "reiinakano/mypaint_brushstrokes"
 PAGE = f"https://www.kaggle.com/datasets/{DATASET}"
@@ -58,7 +59,7 @@ def download_episodes(index, folder="episodes", verbose=1):
     paths = [folder / f"episodes_{i}.npz" for i in indices]
     with filelock.FileLock(folder / ".lock"):
         for path in paths:
-            if not (path.exists() and _is_whole(path)):
+            if not _is_whole(path):
                 _download(path, verbose)
     return paths
 
@@ -79,29 +80,24 @@ def _download(path, verbose):
         place.mkdir(exist_ok=True)
         try:
             fetched = _fetch(path.name, place, verbose)
+            if _is_whole(fetched):
+                fetched.replace(path)
+                shutil.rmtree(place, ignore_errors=True)
+                return
         except (Exception, SystemExit) as error:
             if type(error).__name__ not in _DAMAGED:
                 raise DataError(_explain(path.name, error)) from error
-        else:
-            if _is_whole(fetched):
-                break
         shutil.rmtree(place, ignore_errors=True)
-    else:
-        raise DataError(
-            f"{path.name} arrived damaged, twice. Try again later, {_INSTEAD}"
-        )
-    with written_whole(path) as temporary:
-        shutil.copyfile(fetched, temporary)
-    shutil.rmtree(place, ignore_errors=True)
+    raise DataError(
+        f"{path.name} arrived damaged, twice. Try again later, {_INSTEAD}"
+    )
 
 
 def _fetch(name, place, verbose):
     """Fetch a file with whichever client is there; return its path."""
-    with contextlib.ExitStack() as quiet:
-        if not verbose:
-            nowhere = io.StringIO()
-            quiet.enter_context(contextlib.redirect_stdout(nowhere))
-            quiet.enter_context(contextlib.redirect_stderr(nowhere))
+    out = sys.stdout if verbose else io.StringIO()
+    err = sys.stderr if verbose else io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             import kagglehub
         except ImportError:

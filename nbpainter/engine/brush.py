@@ -9,6 +9,7 @@ import colorsys
 import math
 import os
 import signal
+import weakref
 
 import numpy as np
 
@@ -63,33 +64,27 @@ class Brush:
             brush starts with.
 
     Attributes:
-        radius_factor: float, radius of the brush over that of the action:
-            the brush's own, or measured.
+        settings: dict, the brush file's JSON. Its `radius_factor`, radius of
+            the brush over that of the action, is the brush's own or measured.
     """
 
-    _handle = None
-
     def __init__(self, brush="dry_brush", seed=0):
-        file = load_brush(brush)
-        self._library = load_library()
-        self.radius_factor = file.get("radius_factor")
-        if self.radius_factor is None:
-            self.radius_factor = measure_radius_factor(file)
-        self._handle = self._library.mypaint_brush_new()
-        self._library.mypaint_brush_from_defaults(self._handle)
+        self.settings = load_brush(brush)
+        if "radius_factor" not in self.settings:
+            factor = measure_radius_factor(self.settings)
+            self.settings = {**self.settings, "radius_factor": factor}
+        self._library = library = load_library()
+        self._handle = library.mypaint_brush_new()
+        weakref.finalize(self, library.mypaint_brush_unref, self._handle)
+        library.mypaint_brush_from_defaults(self._handle)
         self._speed_points = []
-        self._set_all(file["settings"])
+        self._set_all(self.settings["settings"])
+        base_value = library.mypaint_brush_get_base_value
         self._gammas = {
-            source: self._library.mypaint_brush_get_base_value(
-                self._handle, self._number(f"{source}_gamma")
-            )
+            source: base_value(self._handle, self._number(f"{source}_gamma"))
             for source in _SPEEDS
         }
         self._warm_up(seed)
-
-    def __del__(self):
-        if self._handle:
-            self._library.mypaint_brush_unref(self._handle)
 
     def _number(self, name):
         """Number of a setting; negative if this library has none."""
@@ -126,8 +121,9 @@ class Brush:
         Every new brush has the same random numbers, and the library has no
         call to choose others: throw-away strokes use up some of them.
         """
-        self._stroke_to(None, 0.0, 0.0, 0.0, 1.0)  # It only resets the brush.
         scratch = Surface(WINDOW_SIZE, WINDOW_SIZE)
+        # The first call only resets the brush.
+        self._stroke_to(scratch, 0.0, 0.0, 0.0, 1.0)
         for action in random_actions(_WARM_UP_STROKES, seed):
             self.draw(scratch, action)
         # From the origin at rest, all goes on alike on canvases of any size.
@@ -153,9 +149,8 @@ class Brush:
             self._library.mypaint_brush_set_mapping_point(*curve, index, x, y)
 
     def _stroke_to(self, surface, x, y, pressure, seconds):
-        canvas = surface.handle if surface else None
         self._library.mypaint_brush_stroke_to(
-            self._handle, canvas, x, y, pressure, 0.0, 0.0, seconds
+            self._handle, surface.handle, x, y, pressure, 0.0, 0.0, seconds
         )
 
     def draw(
@@ -175,7 +170,7 @@ class Brush:
         """
         action = np.asarray(action, "float64")
         radius = float(brush_radius(action[ACTION_INDEX["size"]])) * side
-        self._set_radius(math.log(radius * self.radius_factor))
+        self._set_radius(math.log(radius * self.settings["radius_factor"]))
         hsv = colorsys.rgb_to_hsv(*action[COLOR_COLUMNS])
         for name, value in zip(("color_h", "color_s", "color_v"), hsv):
             self._set(name, value)
@@ -196,6 +191,26 @@ class Brush:
             stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
         self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
         self._library.mypaint_surface_end_atomic(surface.handle, None)
+
+    def draw_each(self, actions, size, ground=None, side=None, **options):
+        """Draw strokes, each alone on a square surface.
+
+        Args:
+            actions: float array `(n, 12)`.
+            size: int, side of the surface in pixels.
+            ground: float array `(size, size, 3)`, what each is drawn on, see
+                `Surface.clear`. Default: nothing.
+            side: as in `draw`. Default: `size`.
+            **options: of `draw`.
+
+        Yields:
+            Float32 arrays `(size, size, 4)`, premultiplied RGBA.
+        """
+        surface = Surface(size, size)
+        for action in actions:
+            surface.clear(ground)
+            self.draw(surface, action, side or size, **options)
+            yield surface.pixels()
 
 
 def measure_radius_factor(settings):
@@ -222,7 +237,7 @@ def measure_radius_factor(settings):
     factor = 1.0
     for _ in range(2):  # Pixels matter to a thin brush: look again.
         pen = Brush(settings | {"radius_factor": factor})
-        drawn = _draw_each(actions, pen, _WIDTH_SIDE, travel_seconds=1.0)
+        drawn = pen.draw_each(actions, _WIDTH_SIDE, travel_seconds=1.0)
         opacity = np.stack([pixels[..., 3] for pixels in drawn]) * near
         paint = opacity.sum(axis=(1, 2))
         widths = (distance * opacity).sum(axis=(1, 2))[paint >= 1]
@@ -297,19 +312,10 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     seed = check_count("seed", seed, 0, 2**63)
     strokes = np.empty((len(actions), size, size, 4), "float32")
     strokes[..., :3] = actions[:, None, None, COLOR_COLUMNS]
-    drawn = _draw_each(actions, Brush(brush, seed), size)
+    drawn = Brush(brush, seed).draw_each(actions, size)
     for stroke, pixels in zip(strokes, drawn):
         stroke[..., 3] = pixels[..., 3]
     return strokes
-
-
-def _draw_each(actions, pen, size, **options):
-    """Yield each stroke alone, premultiplied RGBA `(size, size, 4)`."""
-    surface = Surface(size, size)
-    for action in actions:
-        surface.clear()
-        pen.draw(surface, action, size, **options)
-        yield surface.pixels()
 
 
 def start_worker():
@@ -346,6 +352,6 @@ def draw_chunk(num_strokes, brush, seed, chunk):
         pen.draw(Surface(WINDOW_SIZE, WINDOW_SIZE), actions[start - 1])
     actions = actions[start : start + CHUNK_STROKES]
     strokes = np.empty((len(actions), WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
-    for stroke, pixels in zip(strokes, _draw_each(actions, pen, WINDOW_SIZE)):
+    for stroke, pixels in zip(strokes, pen.draw_each(actions, WINDOW_SIZE)):
         stroke[...] = (pixels[..., :3] + 1 - pixels[..., 3:]) * 255 + 0.5
     return strokes

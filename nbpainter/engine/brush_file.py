@@ -128,10 +128,9 @@ def load_brush(brush="dry_brush"):
         return check_brush(brush, "The brush")
     path = find_brush(brush)
     try:
-        settings = json.loads(path.read_text("utf-8"))
+        return check_brush(json.loads(path.read_text("utf-8")), path)
     except (OSError, ValueError, RecursionError) as error:
         raise _no_brush(path, error) from error
-    return check_brush(settings, path)
 
 
 def check_brush(settings, name):

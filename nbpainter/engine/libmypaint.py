@@ -8,6 +8,7 @@ import ctypes
 import ctypes.util
 import functools
 import sys
+import weakref
 
 import numpy as np
 
@@ -101,10 +102,9 @@ def load_library():
 def is_available():
     """Return whether libmypaint can be used on this machine."""
     try:
-        load_library()
+        return bool(load_library())
     except EngineError:
         return False
-    return True
 
 
 class Surface:
@@ -118,50 +118,39 @@ class Surface:
         EngineError: if libmypaint is missing or has no memory left.
     """
 
-    handle = None
-
     def __init__(self, height, width):
-        self._library = load_library()
+        library = load_library()
         self.height, self.width = height, width
-        self.handle = self._library.mypaint_fixed_tiled_surface_new(
-            width, height
-        )
+        self.handle = library.mypaint_fixed_tiled_surface_new(width, height)
         if not self.handle:
             raise EngineError(
                 f"libmypaint cannot make a canvas of {width} x {height} "
                 "pixels: choose a smaller size."
             )
+        weakref.finalize(self, library.mypaint_surface_unref, self.handle)
         request = _TileRequest()  # For the first tile.
-        self._library.mypaint_tiled_surface_tile_request_start(
-            self.handle, request
-        )
+        library.mypaint_tiled_surface_tile_request_start(self.handle, request)
         # The tiles follow each other in memory and never move. Seen as rows
         # of tiles, lines of a tile, tiles of a row, pixels and channels.
         shape = -(-height // _TILE), -(-width // _TILE), _TILE, _TILE, 4
         tiles = np.ctypeslib.as_array(request.buffer, shape)
         self._tiles = tiles.swapaxes(1, 2)
-        self._library.mypaint_tiled_surface_tile_request_end(
-            self.handle, request
-        )
+        library.mypaint_tiled_surface_tile_request_end(self.handle, request)
         self.clear()
 
-    def __del__(self):
-        if self.handle:
-            self._library.mypaint_surface_unref(self.handle)
-
-    def clear(self):
-        """Make every pixel transparent."""
-        self._tiles[...] = 0
-
-    def fill(self, ground):
-        """Lay an opaque picture on the surface.
+    def clear(self, ground=None):
+        """Begin again with an empty surface.
 
         Args:
-            ground: float array `(height, width, 3)`, RGB in `[0, 1]`.
+            ground: float array `(height, width, 3)`, RGB in `[0, 1]`, an
+                opaque picture whose sides are multiples of a tile's, 64.
+                Default: every pixel is transparent.
         """
-        whole = np.full(self._tiles.shape, _OPAQUE)
-        self._crop(whole)[..., :3] = np.rint(ground * _OPAQUE)
-        self._tiles[...] = whole
+        self._tiles[...] = 0
+        if ground is not None:
+            ground = np.rint(ground * _OPAQUE)
+            self._tiles[..., :3] = ground.reshape(*self._tiles.shape[:-1], 3)
+            self._tiles[..., 3] = _OPAQUE
 
     def pixels(self):
         """Return the picture, a float32 array `(height, width, 4)`.
@@ -169,9 +158,6 @@ class Surface:
         RGBA in `[0, 1]` with *premultiplied* alpha, as the engine keeps it:
         over white it is `rgb + (1 - alpha)`.
         """
-        return self._crop(self._tiles).astype("float32") / _OPAQUE
-
-    def _crop(self, tiles):
-        """Of an array like `_tiles` the part that is seen."""
-        whole = tiles.reshape(len(tiles) * _TILE, -1, 4)
-        return whole[: self.height, : self.width]
+        whole = self._tiles.reshape(len(self._tiles) * _TILE, -1, 4)
+        seen = whole[: self.height, : self.width]
+        return seen.astype("float32") / _OPAQUE

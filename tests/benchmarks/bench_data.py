@@ -93,7 +93,7 @@ def main():
         started = time.perf_counter()
         for seed, path in enumerate(paths):
             if arguments.all:
-                write_drawn_episodes(path, arguments.strokes, seed=seed)
+                write_drawn_episodes(path, arguments.strokes, "dry_brush", seed)
             else:
                 write_file(path, arguments.strokes, seed)
         seconds = time.perf_counter() - started
