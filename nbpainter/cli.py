@@ -405,7 +405,7 @@ def _brushes(arguments):
     figure = plotting.plot_pictures(samples, num_columns=6)
     plotting.save_figure(figure, arguments.out)
     print(f"{num_fitting} of {len(samples)} fit. Samples: {arguments.out}.")
-    if not suitability.installed_brushes():
+    if not suitability.brush_file.installed_brushes():
         print("More: sudo apt-get install mypaint-brushes")
 
 
