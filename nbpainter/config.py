@@ -115,6 +115,9 @@ class GANConfig(TrainingConfig):
     A batch has `batch_size` real strokes, and as many generated ones.
 
     Attributes:
+        epochs: tuple of ints, of each round. A round begins with a fresh
+            discriminator: the one before learned from a generator that was
+            far off.
         num_dabs: int, dabs of a random draw, at most.
         steps_per_epoch: int, steps of both networks.
         warm_up_steps: int, in which the generator's learning rate rises.
@@ -124,12 +127,12 @@ class GANConfig(TrainingConfig):
     """
 
     num_strokes: int = _number(20_000, 256)
-    epochs: int = _number(10, 2)
-    batch_size: int = _number(32, 8)
+    epochs: tuple = _number((10, 30), (1, 1))
     num_dabs: int = _number(1536, 256)
+    batch_size: int = _number(32, 8)
     steps_per_epoch: int = _number(100, 4)
-    warm_up_steps: int = _number(250, 2)
-    g_learning_rate: float = 1.5e-3
+    warm_up_steps: int = _number(50, 2)
+    g_learning_rate: float = 4e-3
     d_learning_rate: float = 1e-3
     anchor: float = 10.0
 

@@ -14,6 +14,7 @@ from keras import layers
 
 from nbpainter.actions import (
     ACTION_INDEX,
+    PRESSURE_SCALE,
     STROKE_SECONDS,
     WINDOW_SIZE,
     sampling_matrix,
@@ -41,16 +42,20 @@ SMOOTHED = 3.0
 _PIXEL_RADIUS = np.pi**-0.5  # Of a disc as large as a pixel, in pixels.
 
 START = {
-    "strength": 0.8,  # Opacity of a dab over pressure at no pressure.
-    "strength_of_pressure": 0.2,  # How that grows with the pressure.
-    "hardness": 0.2,  # Square of the part of the radius that is core.
-    "growth": 0.043,  # Log radius of a dab of a resting pen, in radii.
+    "log_ink": np.log(1.5),  # Opacity over pressure, times the count.
+    "opacity_slope": 0.0,  # How the log of that grows with the pressure.
+    "logit_hardness": -0.4,  # Of the part of a squared radius that is core.
+    "hardness_slope": 0.0,  # How that grows with the pressure.
+    "growth": 0.0,  # Log radius of a dab of a resting pen, in radii.
     "slowdown": 0.0,  # How that falls with the log of the speed.
-    "spread": 1.4,  # Standard deviation of the offset over pressure.
-    "jitter": 0.1,  # Standard deviation of the log radius.
-    "log_count": np.log(6.0),  # Dabs a radius, and a dab's own radius.
+    "log_spread": np.log(0.5),  # Offset's deviation at a pressure of 1.
+    "log_spread_at_rest": np.log(0.2),  # The same at no pressure.
+    "log_jitter": np.log(0.1),  # Standard deviation of the log radius.
+    "log_count": np.log(3.0),  # Dabs a radius, and a dab's own radius.
 }
-"""What the eight weights of `DabField` start with."""
+"""What the weights of `DabField` start with. They know nothing of a brush."""
+
+_MIDDLE = PRESSURE_SCALE / 2  # Pressure where a slope changes nothing.
 
 
 _CURVES = ("log_radius", "aside", "opacity", "hardness")
@@ -111,8 +116,9 @@ class DabField(layers.Layer):
     All lengths count in brush radii, and the noise belongs to the dab: the
     same noise draws the same stroke at every size.
 
-    Eight weights say what the brush is like. They start with the numbers of
-    `dry_brush.myb`, except for the two of speed, which start with none.
+    Ten weights say what the brush is like, see `START`: logarithms and
+    logits, so that no number changes its sign, and each so that it can be
+    learned without the others.
 
     Args:
         curves: bool, whether the weights are instead all that a brush file
@@ -141,20 +147,49 @@ class DabField(layers.Layer):
         if self.curves:
             return Brush(*self.weights, slowdown=0.0)
         pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
-        opacity = self.strength + self.strength_of_pressure * pressure
+        slope = self.opacity_slope * (pressure - _MIDDLE)
+        hardness = self.logit_hardness + self.hardness_slope * pressure
+        count, rest = tf.exp(self.log_count), tf.exp(self.log_spread_at_rest)
         return Brush(
             log_radius=self.growth * ones,
-            aside=self.spread * pressure,
-            opacity=pressure * opacity,
-            hardness=self.hardness * ones,
-            jitter=self.jitter,
-            per_radius=tf.exp(self.log_count),
-            per_basic_radius=tf.exp(self.log_count),
+            aside=rest + (tf.exp(self.log_spread) - rest) * pressure,
+            opacity=pressure * tf.exp(self.log_ink - self.log_count + slope),
+            hardness=tf.sigmoid(hardness),
+            jitter=tf.exp(self.log_jitter),
+            per_radius=count,
+            per_basic_radius=count,
             per_second=0.0,
             basic_radius=1.0,
             fade=0.0,
             slowdown=self.slowdown,
         )
+
+    def numbers(self):
+        """Say what the brush is like, in the terms of a brush file.
+
+        Returns:
+            A dict of floats: `strength` and `strength_of_pressure`, of a
+            straight line through opacity over pressure; `hardness`;
+            `growth` and `slowdown` of the log radius; `spread`, the offset's
+            standard deviation at a pressure of 1, and `spread_at_rest`, at
+            none; `jitter`; and `count`, dabs to a radius.
+        """
+        brush, pressure = self._brush(), KNOTS[1:]
+        ratio = np.asarray(brush.opacity)[1:] / pressure
+        slope, strength = np.polyfit(pressure, ratio, 1)
+        spread, rest = np.polyfit(KNOTS, brush.aside, 1)
+        numbers = {
+            "strength": strength,
+            "strength_of_pressure": slope,
+            "hardness": np.mean(brush.hardness),
+            "growth": np.mean(brush.log_radius),
+            "slowdown": brush.slowdown,
+            "spread": rest + spread,
+            "spread_at_rest": rest,
+            "jitter": brush.jitter,
+            "count": brush.per_radius,
+        }
+        return {name: float(value) for name, value in numbers.items()}
 
     def call(self, actions, noise, size=WINDOW_SIZE):
         """Draw dabs.

@@ -201,8 +201,8 @@ class GAN(keras.Model):
         return history
 
 
-def compile_gan(gan, config):
-    """Give a GAN the two optimizers of the shipped weights.
+def compile_gan(gan, config, epochs):
+    """Give a GAN the two optimizers of a round.
 
     The generator's learning rate rises while the discriminator gets to know
     spattered strokes, and both fall after that. The generator settles on the
@@ -211,8 +211,9 @@ def compile_gan(gan, config):
     Args:
         gan: `GAN`.
         config: `GANConfig`.
+        epochs: int, of the round.
     """
-    num_steps = config.epochs * config.steps_per_epoch
+    num_steps = epochs * config.steps_per_epoch
     warm_up = min(config.warm_up_steps, num_steps - 1)
     cosine = keras.optimizers.schedules.CosineDecay
     g_rate = cosine(

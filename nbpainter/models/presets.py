@@ -117,9 +117,10 @@ def load_pretrained(name_or_path):
             load_brush(entry["brush"])  # Fail now, not while replaying.
             model.brush = entry["brush"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
         raise DataError(
-            f"The weights {path} cannot be loaded ({error}). Get the file "
-            "and its manifest.json again."
+            f"The weights {path} cannot be loaded ({reason}). Get the file "
+            "and its manifest.json again, or train the network again."
         ) from error
     model.trainable = False
     return model

@@ -38,7 +38,7 @@ class Run:
 
     Strokes are read or drawn and all random numbers are seeded when it is
     made. Build and compile the network after that, then call `fit`, `save`
-    and `checkpoints.clear`.
+    and `clear`.
 
     Args:
         stage: str, the training's name; part of the names of its files.
@@ -92,6 +92,7 @@ class Run:
             self._read(paths)
         else:
             self._draw(brush)
+        self.history, self._checkpoints = {}, []
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
 
@@ -115,7 +116,16 @@ class Run:
         test_seed = config.seed + TEST_SEED
         self.test = draw_episodes(config.num_test_strokes, brush, test_seed)
 
-    def fit(self, model, batches, validation=None, state=None, callbacks=()):
+    def fit(
+        self,
+        model,
+        batches,
+        validation=None,
+        state=None,
+        epochs=None,
+        part="",
+        callbacks=(),
+    ):
         """Train from the first epoch that is not finished; draw the curves.
 
         Args:
@@ -124,6 +134,9 @@ class Run:
             validation: the same, of test strokes. Default: none.
             state: list of `keras.Variable`, all that training changes.
                 Default: the model's weights and its optimizer's state.
+            epochs: int. Default: the configuration's.
+            part: str, tells a training's parts apart, which are fitted one
+                after the other.
             callbacks: sequence of `keras.callbacks.Callback`.
 
         Raises:
@@ -132,29 +145,37 @@ class Run:
         """
         if state is None:
             state = [*model.weights, *model.optimizer.variables]
-        self.checkpoints = Checkpoints(
-            self.folder / "checkpoints", self.stage, self.metadata, state
+        checkpoints = Checkpoints(
+            self.folder / "checkpoints", self.stage + part, self.metadata, state
         )
+        self._checkpoints.append(checkpoints)
         first = 0
         if self.resume:
-            first = self.checkpoints.restore()
+            first = checkpoints.restore()
             _logger.info("Going on after epoch %d.", first)
         else:
-            self.checkpoints.clear()
+            checkpoints.clear()
         batches.start_at(first)
         model.fit(
             batches,
             validation_data=validation,
             initial_epoch=first,
-            epochs=self.config.epochs,
-            callbacks=[self.checkpoints, StopOnNonFinite(), *callbacks],
+            epochs=epochs or self.config.epochs,
+            callbacks=[checkpoints, StopOnNonFinite(), *callbacks],
             verbose=2 if self.verbose else 0,
             # The order is the data set's own, so that a resumed training
             # has it too; Keras would shuffle the batches once more.
             shuffle=False,
         )
-        figure = plot_history(self.checkpoints.history)
+        for name, values in checkpoints.history.items():
+            self.history.setdefault(name, []).extend(values)
+        figure = plot_history(self.history)
         save_figure(figure, self.folder / f"{self.stage}_curves.png")
+
+    def clear(self):
+        """Remove all checkpoints: what was trained is saved."""
+        for checkpoints in self._checkpoints:
+            checkpoints.clear()
 
     def plot_strokes(self, generator, name):
         """Leave a figure of test strokes, real and generated, as `NAME.png`.

@@ -73,7 +73,7 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
     run.plot_strokes(generator, "generator_strokes")
     metrics = measure_fvu(generator, run.test)
     run.save(generator, "generator_pretrained", metrics, "build_generator")
-    run.checkpoints.clear()
+    run.clear()
     return generator
 
 
@@ -120,7 +120,7 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
     save_figure(figure, run.folder / "discriminator_suspicious.png")
     name = "discriminator_pretrained"
     run.save(discriminator, name, metrics, "build_discriminator")
-    run.checkpoints.clear()
+    run.clear()
     return discriminator
 
 
@@ -153,31 +153,41 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
         As `train_generator`.
     """
     config = config or GANConfig()
-    inputs = ["generator_pretrained", "discriminator_pretrained"]
+    inputs = ["generator_pretrained"]
     run = Run("gan", folder, config, paths, resume, verbose, inputs)
-    calm, discriminator = run.inputs
-    discriminator.trainable = True
-    generator = add_noise_input(calm, config.num_dabs)
-    gan = GAN(generator, discriminator, config.anchor, config.seed)
-    compile_gan(gan, config)
-    num_steps = config.steps_per_epoch
-    batches = StrokeBatches(
-        run.train, config.batch_size, config.seed, num_steps
-    )
+    generator = add_noise_input(run.inputs[0], config.num_dabs)
+    run.plot_strokes(generator, "gan_epoch_00")
+    before = 0
+    for number, epochs in enumerate(config.epochs):
+        seed = config.seed + number
+        keras.utils.set_random_seed(seed)
+        gan = GAN(generator, build_discriminator(), config.anchor, seed)
+        compile_gan(gan, config, epochs)
 
-    def draw(epoch, logs):
-        run.plot_strokes(generator, f"gan_epoch_{epoch + 1:02d}")
+        def draw(epoch, logs, before=before):
+            name = f"gan_epoch_{before + epoch + 1:02d}"
+            run.plot_strokes(generator, name)
 
-    watch = keras.callbacks.LambdaCallback(on_epoch_end=draw)
-    run.fit(gan, batches, state=gan.state, callbacks=[watch])
+        run.fit(
+            gan,
+            StrokeBatches(
+                run.train, config.batch_size, seed, config.steps_per_epoch
+            ),
+            state=gan.state,
+            epochs=epochs,
+            part=f"_{number}",
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=draw)],
+        )
+        before += epochs
     metrics = measure_fvu(generator, run.test)
     metrics |= measure_texture(generator, run.test)
+    metrics |= {"numbers": generator.dabs.numbers()}
     arguments = {"num_dabs": config.num_dabs}
     run.save(
         generator, "generator_gan", metrics, "build_generator", **arguments
     )
-    run.save(discriminator, "discriminator_gan", {}, "build_discriminator")
-    run.checkpoints.clear()
+    run.save(gan.discriminator, "discriminator_gan", {}, "build_discriminator")
+    run.clear()
     return gan
 
 
@@ -232,7 +242,7 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     metrics |= measure_texture(generator, shown)
     metrics |= measure_spread(generator, shown.actions)
     path = run.save(generator, name, metrics, "build_generator", **arguments)
-    run.checkpoints.clear()
+    run.clear()
     return path
 
 

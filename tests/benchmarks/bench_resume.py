@@ -23,7 +23,7 @@ import numpy as np
 import nbpainter
 
 RUNS = 20
-EPOCHS = 6  # In place of the two of the smoke settings.
+EPOCHS = (3, 3)  # In place of one in each round of the smoke settings.
 NAMES = ("generator_gan", "discriminator_gan")
 PROGRAM = f"""
 import dataclasses, sys
@@ -64,7 +64,7 @@ def half_written(folder):
 
 def whole(folder):
     """Names of the checkpoints that are there."""
-    return sorted(p.name for p in folder.glob("checkpoints/gan-*.checkpoint"))
+    return sorted(p.name for p in folder.glob("checkpoints/gan_*.checkpoint"))
 
 
 def kill(folder, seconds, while_writing):

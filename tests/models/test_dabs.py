@@ -52,8 +52,9 @@ def test_one_dab_is_two_paraboloids():
     # A stroke of no length, no offset: all dabs fall on the centre.
     field = DabField()
     field.build(None)
-    for name in ("spread", "jitter", "growth", "slowdown"):
-        getattr(field, name).assign(0.0)
+    for name in ("log_spread", "log_spread_at_rest", "log_jitter"):
+        getattr(field, name).assign(-20.0)
+    field.logit_hardness.assign(math.log(0.2 / 0.8))
     action = random_actions(1, seed=0)
     index = nbpainter.ACTION_INDEX
     for name in ("start", "control", "end"):
@@ -143,3 +144,30 @@ def test_every_pixel_of_a_box_is_listed_once():
     places = set(zip(*(np.asarray(x).tolist() for x in (box, column, row))))
     expected = {(0, x, y) for x in (3, 4) for y in (1, 2, 3)}
     assert places == expected | {(1, x, 5) for x in range(4)}
+
+
+def test_a_brush_file_is_told_in_numbers():
+    field = DabField(curves=True)
+    field.build(None)
+    field.start_from(nbpainter.load_brush("dry_brush"))
+    numbers = field.numbers()
+    expected = {
+        "strength": 0.8,
+        "strength_of_pressure": 0.2,
+        "hardness": 0.2,
+        "spread": 1.4,
+        "spread_at_rest": 0.0,
+        "jitter": 0.1,
+        "count": 6.0,
+    }
+    for name, value in expected.items():
+        assert numbers[name] == pytest.approx(value, abs=1e-6), name
+
+
+@pytest.mark.engine
+def test_the_game_has_found_the_brush_from_strokes_alone(spattering):
+    file = nbpainter.build_generator(num_dabs=1, curves=True).dabs
+    file.start_from(nbpainter.load_brush("dry_brush"))
+    found, right = spattering.dabs.numbers(), file.numbers()
+    for name in ("strength", "strength_of_pressure", "hardness", "spread"):
+        assert found[name] == pytest.approx(right[name], rel=0.1), name

@@ -51,8 +51,8 @@ def gan():
     keras.utils.set_random_seed(0)
     generator = nbpainter.build_generator(num_dabs=64)
     gan = nbpainter.GAN(generator, nbpainter.build_discriminator(width=4))
-    config = nbpainter.GANConfig(epochs=1, steps_per_epoch=2, warm_up_steps=1)
-    nbpainter.compile_gan(gan, config)
+    config = nbpainter.GANConfig(steps_per_epoch=2, warm_up_steps=1)
+    nbpainter.compile_gan(gan, config, epochs=1)
     return gan
 
 

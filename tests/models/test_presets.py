@@ -1,5 +1,6 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -87,3 +88,20 @@ def test_weights_that_were_trained_again_draw_anew(saved):
     actions = nbpainter.random_actions(2)
     np.testing.assert_array_equal(again(actions), model(actions))
     assert not np.array_equal(again(actions), first(actions))
+
+
+@pytest.mark.parametrize(
+    "name", ["generator_gan", "charcoal", "calligraphy", "discriminator_gan"]
+)
+def test_networks_are_saved_and_loaded_by_keras(name, tmp_path):
+    model = nbpainter.load_pretrained(name)
+    model.save(tmp_path / "network.keras")
+    again = keras.models.load_model(tmp_path / "network.keras")
+    inputs = nbpainter.random_actions(2)
+    if name == "discriminator_gan":
+        inputs = [np.ones((2, 64, 64, 4), "float32")] * 2
+    np.testing.assert_array_equal(model(inputs), again(inputs))
+    if name != "discriminator_gan":
+        assert again.brush == model.brush
+        assert again.reach == model.reach
+        assert again.noise_shape == model.noise_shape

@@ -121,18 +121,26 @@ def _train(stage, folder, *options):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A GAN that was trained in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert _train("gan", folder).wait(timeout=300) == 0
+    return folder
+
+
 @pytest.mark.engine
-def test_a_killed_gan_resumes_to_the_same_bits(tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+@pytest.mark.parametrize("checkpoint", ["gan_0-00001", "gan_1-00001"])
+def test_a_killed_gan_resumes_to_the_same_bits(tmp_path, whole, checkpoint):
+    killed = tmp_path / "killed"
     process = _train("gan", killed)
     for _ in range(600):
-        if list(killed.glob("checkpoints/gan-00001*")):
+        if list(killed.glob(f"checkpoints/{checkpoint}*")):
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=60)
     assert not (killed / "generator_gan.weights.h5").exists()
-    assert _train("gan", whole).wait(timeout=300) == 0
     assert _train("gan", killed, "--resume").wait(timeout=300) == 0
     for name in ("generator_gan", "discriminator_gan"):
         weights = [
