@@ -69,9 +69,8 @@ def test_windows_become_parts_of_the_picture():
 def test_the_next_level_finishes_the_painting(num_painted):
     painted, levels = num_painted, 0
     while painted < 500:
-        _, missing, there = windows.next_level(500, painted, 256, 256)
+        _, missing = windows.next_level(500, painted, 256, 256)
         assert missing > 0
-        assert 0 <= there <= painted
         painted += missing
         levels += 1
     assert painted == 500
@@ -337,12 +336,21 @@ def test_a_painting_is_resumed_at_another_size_of_any_shape():
     assert larger.canvas.shape == (85, 128, 3)
 
 
-def test_choices_that_are_the_paintings_own_may_be_said_again():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("generator", "charcoal"),
+        ("seed", 1),
+        ("palette", ["#102030"]),
+        ("background", "#ffeedd"),
+    ],
+)
+def test_what_is_the_paintings_own_is_left_out_when_it_is_resumed(name, value):
     photo = data.coffee()
-    own = {"background": "#FFEEdd", "palette": ["#102030", "#FFFFFF"]}
-    part = nbpainter.paint(photo, 4, size=32, **own, **QUICK)
-    own["palette"] = np.array(["#ffffff", "#102030"])
-    assert len(nbpainter.paint(photo, 6, resume=part, **own, **QUICK)) == 6
+    part = nbpainter.paint(photo, 4, size=32, **QUICK)
+    with pytest.raises(DataError, match=f"leave it out.*{name}"):
+        nbpainter.paint(photo, 6, resume=part, **{name: value}, **QUICK)
+    assert len(nbpainter.paint(photo, 6, resume=part, **QUICK)) == 6
     with pytest.raises(DataError, match="4 strokes already"):
         nbpainter.paint(photo, 3, resume=part, **QUICK)
 
