@@ -1,9 +1,10 @@
 """How a picture is covered with windows, level by level, coarse to fine.
 
-Each level covers the picture with a grid of square windows. The strokes of a
-window must stay inside its core; the margin around the core shows what they
-do to the neighbourhood. Windows of one 2 x 2 parity class do not touch each
-other's cores, so a class is painted at once, in one batch.
+Each level covers the picture with a grid of square windows: cores that tile
+it, each with a margin around. The paths of a window's strokes cross the border
+of its core by half of the margin, so that no seam is left between cores; the
+margin shows what strokes do to the neighbourhood. Windows of one 2 x 2 parity
+class do not touch each other, so a class is painted at once, in one batch.
 """
 
 from typing import NamedTuple
@@ -33,6 +34,8 @@ COARSE = 16
 _FINE = 2 * COARSE
 # Of a window's side, around its core.
 _MARGIN = 1 / 8
+# Part of the margin that no path enters.
+_CLOSED = 1 / 2
 _STROKES_PER_WINDOW = 24
 # Strokes of a window over the mean, at most.
 _MAX_LOAD = 2.5
@@ -228,7 +231,7 @@ class Grid:
         pictures = self.target, self._padded(canvas)
         return Window(
             *map(cut, (*pictures, self.mask, self.forbidden)),
-            margin=self.margin / self.side,
+            margin=_CLOSED * self.margin / self.side,
             pixels=self.longer * self.side / self.unit,
         )
 
