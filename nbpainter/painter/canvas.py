@@ -166,14 +166,15 @@ def _cut_blocks(actions, height, width, reach):
         high = np.ceil((curve.max(axis=1) + reach) * unit).clip(0, side)
         limits += [low.astype(int).tolist(), high.astype(int).tolist()]
     blocks = []
+    # A stroke that lies outside has one empty block.
     for stroke, (left, right, top, bottom, step) in enumerate(
         zip(*limits, (2 ** steps.astype(int)).tolist())
     ):
         side = _BLOCK * step
         blocks += [
             (stroke, x, y, min(x + side, right), min(y + side, bottom), step)
-            for y in range(top, bottom, side)
-            for x in range(left, right, side)
+            for y in range(top, max(bottom, top + 1), side)
+            for x in range(left, max(right, left + 1), side)
         ]
     return np.array(blocks, int).reshape(-1, 6)
 
@@ -195,7 +196,8 @@ def draw_blocks(actions, generator, height, width, seed=None):
 
     Yields:
         The number of a stroke, rows and columns of a block (slices), and
-        the stroke's opacity there, a float32 array.
+        the stroke's opacity there, a float32 array; of a stroke that lies
+        outside an empty one.
     """
     unit = max(height, width)
     blocks = _cut_blocks(actions, height, width, generator.reach)
@@ -227,7 +229,7 @@ def draw_blocks(actions, generator, height, width, seed=None):
 
 
 def lay_in_turn(canvas, actions, generator, seed=None):
-    """Lay strokes on a canvas, in place; yield how many are finished.
+    """Lay strokes on a canvas one after the other, in place.
 
     Args:
         canvas: float32 array `(height, width, 3)`, RGB, or `(height, width,
@@ -237,21 +239,17 @@ def lay_in_turn(canvas, actions, generator, seed=None):
         seed: see `draw_blocks`.
 
     Yields:
-        Ints; the last is `len(actions)`.
+        The canvas, before the first stroke and after each.
     """
     paint = np.ones((len(actions), canvas.shape[2]), "float32")
     paint[:, :3] = actions[:, COLOR_COLUMNS]
-    finished = 0
-    height, width = canvas.shape[:2]
-    for stroke, rows, columns, opacity in draw_blocks(
-        actions, generator, height, width, seed
-    ):
-        if stroke > finished:
-            finished = stroke
-            yield finished
-        block = canvas[rows, columns]
-        block += opacity[..., None] * (paint[stroke] - block)
-    yield len(actions)
+    yield canvas
+    blocks = draw_blocks(actions, generator, *canvas.shape[:2], seed)
+    for stroke, parts in itertools.groupby(blocks, operator.itemgetter(0)):
+        for _, rows, columns, opacity in parts:
+            block = canvas[rows, columns]
+            block += opacity[..., None] * (paint[stroke] - block)
+        yield canvas
 
 
 def lay_strokes(canvas, actions, generator, seed=None):
@@ -289,29 +287,14 @@ def stroke_layers(actions, generator, height, width, seed=None):
         float32 array `(h, w)`, cut to what can be seen: possibly nothing.
     """
     layer = np.zeros((height, width), "float32")
-    nothing = 0, 0, np.zeros((0, 0), "float32")
-    done = 0
     blocks = draw_blocks(actions, generator, height, width, seed)
-    for stroke, parts in itertools.groupby(blocks, operator.itemgetter(0)):
-        # Strokes that lie outside have no blocks.
-        yield from itertools.repeat(nothing, stroke - done)
+    for _, parts in itertools.groupby(blocks, operator.itemgetter(0)):
+        layer[:] = 0
         for _, rows, columns, opacity in parts:
             layer[rows, columns] = opacity
-        yield _cut_visible(layer) or nothing
-        layer[:] = 0
-        done = stroke + 1
-    yield from itertools.repeat(nothing, len(actions) - done)
-
-
-def _cut_visible(layer):
-    visible = layer > _VISIBLE
-    rows = np.flatnonzero(visible.any(axis=1))
-    columns = np.flatnonzero(visible.any(axis=0))
-    if not len(rows):
-        return None
-    top, left = int(rows[0]), int(columns[0])
-    cut = layer[top : rows[-1] + 1, left : columns[-1] + 1]
-    return top, left, cut.copy()
+        box = Image.fromarray(layer > _VISIBLE).getbbox()
+        left, top, right, bottom = box or (0, 0, 0, 0)
+        yield top, left, layer[top:bottom, left:right].copy()
 
 
 def straight_alpha(picture):

@@ -15,21 +15,10 @@ import time
 import keras
 import numpy as np
 
+from nbpainter import images
 from nbpainter.actions import ACTION_INDEX
 from nbpainter.config import PaintConfig
-from nbpainter.errors import (
-    DataError,
-    check_count,
-    check_positive,
-    check_size,
-)
-from nbpainter.images import (
-    check_color,
-    choose_palette,
-    colors_of,
-    load_mask,
-    load_photo,
-)
+from nbpainter.errors import DataError, check_count, check_positive, check_size
 from nbpainter.losses import psnr
 from nbpainter.models.presets import load_generator
 from nbpainter.painter.canvas import lay_strokes
@@ -63,6 +52,7 @@ _OTHER_PHOTO = 3.0
 _SURELY_THIS_PHOTO = 40.0
 
 
+_PIXEL = np.zeros((1, 1, 3), "float32")
 _CHECKS = {
     "num_strokes": lambda name, n: check_count(name, n, 1, MAX_STROKES),
     "size": lambda _, size: check_size(size),
@@ -70,8 +60,8 @@ _CHECKS = {
     "num_steps": lambda name, n: check_count(name, n, 1, 100_000),
     "learning_rate": check_positive,
     "seconds": check_positive,
-    "palette": lambda _, p: choose_palette(p, np.zeros((1, 1, 3), "float32")),
-    "background": check_color,
+    "palette": lambda _, palette: images.choose_palette(palette, _PIXEL),
+    "background": images.check_color,
 }
 
 
@@ -136,7 +126,8 @@ def paint(
             booleans: paint only where it is white. Default: everywhere.
         resume: `Painting`, or path of its stroke file, to go on with, on the
             same photograph: its strokes stay and count. Generator, seed,
-            palette and background are its own, and size by default.
+            palette and background are its own: leave them out. So is the
+            size by default.
         verbose: 0 or 1, whether to show a progress bar. Default 1.
 
     Returns:
@@ -167,20 +158,16 @@ def paint(
         background=background,
     )
     clock = _Clock(seconds)
+    own = {"generator": generator, "seed": seed}
+    own |= {"palette": palette, "background": background}
+    own = {name: value for name, value in own.items() if value is not None}
     if resume is None:
-        target = load_photo(photo, PaintConfig.size if size is None else size)
-        painting = Painting(
-            [],
-            width=target.shape[1],
-            height=target.shape[0],
-            generator="generator_gan" if generator is None else generator,
-            seed=0 if seed is None else int(seed),
-            background=background or "#ffffff",
-            palette=[] if palette is None else choose_palette(palette, target),
-        )
+        target = images.load_photo(photo, size or PaintConfig.size)
+        height, width = target.shape[:2]
+        if palette is not None:
+            own["palette"] = images.choose_palette(palette, target)
+        painting = Painting([], width, height, **own)
     else:
-        own = {"generator": generator, "seed": seed}
-        own |= {"palette": palette, "background": background}
         painting, target = _resume(resume, photo, size, own)
     if num_strokes is not None and num_strokes < len(painting):
         raise DataError(
@@ -195,33 +182,24 @@ def paint(
 
 def _resume(painting, photo, size, own):
     """A painting to go on with, and the photograph at its size."""
+    for name, value in own.items():
+        raise DataError(
+            f"`{name}` is the painting's own when it is resumed: leave it out. "
+            f"Received: {name}={value!r}."
+        )
     if isinstance(painting, (str, os.PathLike)):
         painting = Painting.load(painting)
-    before = np.array([painting.height, painting.width])
-    target = load_photo(photo, before.max() if size is None else size)
-    now = np.array(target.shape[:2])
-    scale = now.max() / before.max()
-    # Each side is rounded to whole pixels, before and now.
-    if np.any(np.abs(before * scale - now) > 0.5 + 0.5 * scale):
+    longer = max(painting.height, painting.width)
+    target = images.load_photo(photo, size or longer)
+    height, width = target.shape[:2]
+    # The shorter side is rounded to whole pixels, before and now.
+    rounding = (max(height, width) + longer) / 2
+    if abs(height * painting.width - width * painting.height) > rounding:
         raise DataError(
             "The painting to resume is of another photograph: it has "
-            f"{before[1]} x {before[0]} pixels, and this one {now[1]} x "
-            f"{now[0]}."
+            f"{painting.width} x {painting.height} pixels, and this one "
+            f"{width} x {height}."
         )
-    # What the painting has of its own may only be said again.
-    if own["background"] is not None:
-        own["background"] = own["background"].lower()
-    if own["palette"] is not None:
-        colors = choose_palette(own["palette"], target)
-        same = set(colors) == set(painting.palette)
-        own["palette"] = painting.palette if same else colors
-    for name, value in own.items():
-        if value is not None and value != getattr(painting, name):
-            raise DataError(
-                f"`{name}` is the painting's own when it is resumed: leave it "
-                f"out. Received: {name}={value!r}."
-            )
-    height, width = now.tolist()
     return dataclasses.replace(painting, height=height, width=width), target
 
 
@@ -267,10 +245,10 @@ class _Clock:
 
 
 def _load_forbidden(mask, target):
-    """Where no paint shall be, float32 `(height, width, 1)`; or `None`."""
+    """Where no paint shall be, float32 `(height, width, 1)`."""
     if mask is None:
-        return None
-    mask = load_mask(mask, max(target.shape[:2]))
+        return np.zeros_like(target[..., :1])
+    mask = images.load_mask(mask, max(target.shape[:2]))
     if mask.shape[:2] != target.shape[:2]:
         raise DataError(
             "The mask must have the photograph's shape. Received: "
@@ -300,12 +278,10 @@ class _Painter:
         self.painting, self.clock = painting, clock
         self.num_steps, self.learning_rate = num_steps, learning_rate
         self.forbidden = _load_forbidden(mask, target)
-        if self.forbidden is not None:
-            target = np.where(self.forbidden > 0, painting.blank(), target)
-        self.target = target
+        self.target = np.where(self.forbidden > 0, painting.blank(), target)
         self.palette = None
         if painting.palette:
-            self.palette = colors_of(painting.palette)
+            self.palette = images.colors_of(painting.palette)
         self.model = load_generator(painting.generator)
         self.optimizer = optimizer_of(self.model)
         self.actions = painting.actions
@@ -315,7 +291,6 @@ class _Painter:
         self._check_photo(painting.figures.get("psnr", 0))
         self.spent = painting.figures.get("seconds", 0.0)
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
-        self.num_rows_before = len(self.curve)
         self.planned = painting.figures.get("planned", PaintConfig.num_strokes)
         self.ended = "strokes"
 
@@ -344,8 +319,7 @@ class _Painter:
             num_painted, started = len(self.actions), self.clock.passed()
             if fit_seconds:
                 fitting = round(self.clock.remaining() / seconds_per_stroke)
-                self.planned = num_painted + max(1, fitting)
-                self.planned = min(self.planned, MAX_STROKES)
+                self.planned = min(num_painted + max(1, fitting), MAX_STROKES)
             if num_painted >= self.planned:
                 break
             level = next_level(
@@ -369,10 +343,9 @@ class _Painter:
         something = self.clock.interrupted or len(self.actions) > 0
         return self.clock.is_over() and something
 
-    def _paint_level(self, cells, num_strokes, num_there, bar):
+    def _paint_level(self, cells, num_strokes, bar):
         grid = Grid(self.target, cells, self.forbidden)
-        there = self.actions[len(self.actions) - num_there :]
-        counts = grid.allot(self.canvas, num_strokes, there)
+        counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
             strokes = self._paint_windows(grid, batch, counts[batch])
             if strokes is None:
@@ -434,7 +407,12 @@ class _Painter:
     def finish(self):
         """The painting, with its figures."""
         painting = dataclasses.replace(self.painting, actions=self.actions)
-        painting.canvas = self._measure(painting)
+        # While it grew, only calm strokes were drawn.
+        rows = {row[0]: row for row in self.curve}
+        for finished, canvas in enumerate(painting.growing()):
+            if finished in rows:
+                rows[finished][2] = round(float(psnr(canvas, self.target)), 3)
+        painting.canvas = np.clip(canvas, 0, 1)
         painting.figures = {
             "num_strokes": len(painting),
             "psnr": round(float(psnr(painting.canvas, self.target)), 3),
@@ -444,16 +422,3 @@ class _Painter:
             "curve": self.curve,
         }
         return painting
-
-    def _measure(self, painting):
-        """The painting's canvas; on the way it completes the curve.
-
-        While it grows, only calm strokes are drawn.
-        """
-        rows = iter(self.curve[self.num_rows_before :])
-        row = next(rows, None)
-        for canvas, finished in painting.growing():
-            while row and finished >= row[0]:
-                row[2] = round(float(psnr(canvas, self.target)), 3)
-                row = next(rows, None)
-        return np.clip(canvas, 0, 1)

@@ -64,22 +64,26 @@ class Schedule(NamedTuple):
     snap: tuple = (0.0, 0.0)
 
 
-class AdamState(NamedTuple):
-    """Both moments of [Adam](https://arxiv.org/abs/1412.6980)."""
+def adam_update(values, gradient, first, second, step, learning_rate):
+    """One step of [Adam](https://arxiv.org/abs/1412.6980) on a tensor.
 
-    first: tf.Tensor
-    second: tf.Tensor
+    Args:
+        values: float tensor.
+        gradient: float tensor.
+        first: float tensor, the first moment, 0 at the start.
+        second: float tensor, the second moment, 0 at the start.
+        step: int tensor; it counts from 0.
+        learning_rate: float tensor.
 
-
-def adam_update(values, gradient, state, step, learning_rate):
-    """One step of Adam on a tensor; `step` counts from 0."""
-    first = _BETA_1 * state.first + (1 - _BETA_1) * gradient
-    second = _BETA_2 * state.second + (1 - _BETA_2) * tf.square(gradient)
+    Returns:
+        The values and both moments after the step.
+    """
+    first = _BETA_1 * first + (1 - _BETA_1) * gradient
+    second = _BETA_2 * second + (1 - _BETA_2) * tf.square(gradient)
     count = tf.cast(step + 1, "float32")
     unbiased = first / (1 - _BETA_1**count)
     scale = tf.sqrt(second / (1 - _BETA_2**count)) + _EPSILON
-    values -= learning_rate * unbiased / scale
-    return values, AdamState(first, second)
+    return values - learning_rate * unbiased / scale, first, second
 
 
 class StrokeOptimizer:
@@ -92,16 +96,17 @@ class StrokeOptimizer:
     def __init__(self, generator):
         self.generator = generator
         self.spatter = measure_spatter(generator)
-        self._graphs = {}
+        self._graph = functools.cache(self._compile)
 
-    def _graph(self, has_palette, has_mask):
+    def _compile(self, has_palette, has_mask):
         """Compile `_descend`, once for all sides and numbers of strokes."""
-        if (has_palette, has_mask) not in self._graphs:
-            number = tf.TensorSpec(())
-            rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
-            window = Window(rgb, rgb, one, one, number, number)
-            steps, ends = tf.TensorSpec((), "int32"), tf.TensorSpec((2,))
-            signature = [
+        number = tf.TensorSpec(())
+        rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
+        window = Window(rgb, rgb, one, one, number, number)
+        steps, ends = tf.TensorSpec((), "int32"), tf.TensorSpec((2,))
+        return tf.function(
+            functools.partial(self._descend, has_palette, has_mask),
+            input_signature=[
                 tf.TensorSpec((None, None, len(ACTION_NAMES))),
                 tf.TensorSpec((None, None), "bool"),
                 window,
@@ -109,13 +114,9 @@ class StrokeOptimizer:
                 Schedule(steps, number, ends),
                 tf.TensorSpec((None, 3)),
                 tf.TensorSpec((len(ACTION_NAMES), 5, None)),
-            ]
-            self._graphs[has_palette, has_mask] = tf.function(
-                functools.partial(self._descend, has_palette, has_mask),
-                input_signature=signature,
-                autograph=False,
-            )
-        return self._graphs[has_palette, has_mask]
+            ],
+            autograph=False,
+        )
 
     def move(self, actions, active, window, side, schedule, palette=None):
         """Move strokes so that their windows match the photograph better.
@@ -170,7 +171,7 @@ class StrokeOptimizer:
                 actions = _snap(actions, palette, first + (last - first) * done)
             return actions
 
-        def step(index, logits, state):
+        def step(index, logits, *moments):
             done = tf.cast(index, "float32") / last
             with tf.GradientTape() as tape:
                 tape.watch(logits)
@@ -187,13 +188,14 @@ class StrokeOptimizer:
             gradient = tape.gradient(loss, logits)
             decay = 0.5 + 0.5 * tf.cos(np.pi * done)
             rate = schedule.learning_rate * decay
-            return index + 1, *adam_update(logits, gradient, state, index, rate)
+            moved = adam_update(logits, gradient, *moments, index, rate)
+            return index + 1, *moved
 
         zeros = tf.zeros_like(logits)
-        _, logits, _ = tf.while_loop(
+        _, logits, *_ = tf.while_loop(
             lambda index, *_: index < schedule.num_steps,
             step,
-            (0, logits, AdamState(zeros, zeros)),
+            (0, logits, zeros, zeros),
             parallel_iterations=1,
         )
         return to_actions(logits, 1.0)

@@ -5,28 +5,18 @@ import functools
 
 import numpy as np
 
+from nbpainter import images
 from nbpainter.engine.brush import Brush
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.engine.libmypaint import Surface
 from nbpainter.errors import MAX_SIZE, check_count, check_size
-from nbpainter.images import (
-    check_color,
-    from_hex,
-    save_animation,
-    save_image,
-)
 from nbpainter.models.presets import brush_of, load_generator
+from nbpainter.painter import stroke_file
 from nbpainter.painter.canvas import (
     lay_in_turn,
     lay_strokes,
     straight_alpha,
     stroke_layers,
-)
-from nbpainter.painter.stroke_file import (
-    HEAD,
-    as_in_file,
-    read_strokes,
-    write_strokes,
 )
 
 
@@ -67,7 +57,7 @@ class Painting:
     figures: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        self.actions = as_in_file(self.actions)
+        self.actions = stroke_file.as_in_file(self.actions)
         if self.brush is None:
             self.brush = brush_of(self.generator)
         if not isinstance(self.brush, str):
@@ -75,7 +65,8 @@ class Painting:
             self.brush = load_brush(self.brush)
         self.width = check_count("width", self.width, 1, MAX_SIZE)
         self.height = check_count("height", self.height, 1, MAX_SIZE)
-        self.background = check_color("background", self.background)
+        self.background = images.check_color("background", self.background)
+        self.seed = check_count("seed", self.seed, 0, 2**32 - 1)
 
     def __len__(self):
         return len(self.actions)
@@ -88,11 +79,8 @@ class Painting:
     def _shape(self, size):
         longer = max(self.width, self.height)
         size = check_size(longer if size is None else size)
-        height, width = (
-            max(1, round(side * size / longer))
-            for side in (self.height, self.width)
-        )
-        return height, width
+        sides = self.height, self.width
+        return [max(1, round(side * size / longer)) for side in sides]
 
     def _drawer(self):
         """The generator, and the seed of its random draw."""
@@ -102,7 +90,9 @@ class Painting:
 
     def blank(self, size=None):
         """Return the empty canvas, float32 `(height, width, 3)`."""
-        return np.tile(from_hex(self.background), (*self._shape(size), 1))
+        return np.tile(
+            images.from_hex(self.background), (*self._shape(size), 1)
+        )
 
     def render(self, size=None, transparent=False):
         """Draw the strokes with the generator.
@@ -155,14 +145,12 @@ class Painting:
             EngineError: if libmypaint is missing or lacks the brush.
         """
         blank = self.blank(size)
-        height, width = blank.shape[:2]
-        surface = Surface(height, width)
-        seed = check_count(
-            "seed", self.seed if seed is None else seed, 0, 2**32
-        )
+        surface, side = Surface(*blank.shape[:2]), max(blank.shape[:2])
+        seed = self.seed if seed is None else seed
+        seed = check_count("seed", seed, 0, 2**32)
         brush = Brush(self.brush if brush is None else brush, seed)
         for action in self.actions:
-            brush.draw(surface, action, max(height, width), travel_seconds=1.0)
+            brush.draw(surface, action, side, travel_seconds=1.0)
         pixels = surface.pixels()
         if transparent:
             return straight_alpha(pixels)
@@ -175,12 +163,10 @@ class Painting:
             size: int, pixels of the longer side. Default: as painted.
 
         Yields:
-            The canvas, the same array each time, not yet limited to
-            `[0, 1]`; and how many strokes are finished.
+            The canvas before the first stroke and after each, the same
+            array each time, not yet limited to `[0, 1]`.
         """
-        canvas = self.blank(size)
-        for finished in lay_in_turn(canvas, self.actions, **self._drawer()):
-            yield canvas, finished
+        return lay_in_turn(self.blank(size), self.actions, **self._drawer())
 
     def frames(self, num_frames=75, size=None):
         """Yield the canvas while it is painted, from empty to finished.
@@ -193,15 +179,10 @@ class Painting:
             Float32 arrays `(height, width, 3)`; the last is the `render`.
         """
         num_frames = check_count("num_frames", num_frames, 2, 10_000)
-        yield self.blank(size)
-        stops = np.linspace(0, len(self), num_frames).round()
-        stops = iter(np.unique(stops[1:].astype(int)).tolist())
-        stop = next(stops)
-        for canvas, finished in self.growing(size):
-            # Strokes that lie outside are finished several at once.
-            while stop is not None and finished >= stop:
+        stops = set(np.linspace(0, len(self), num_frames).round())
+        for finished, canvas in enumerate(self.growing(size)):
+            if finished in stops:
                 yield np.clip(canvas, 0, 1)
-                stop = next(stops, None)
 
     def save(self, path):
         """Write the stroke file.
@@ -212,10 +193,10 @@ class Painting:
         Raises:
             DataError: if it cannot be written.
         """
-        head = {name: getattr(self, name) for name in HEAD}
+        head = {name: getattr(self, name) for name in stroke_file.HEAD}
         if not isinstance(self.generator, str):
             head["generator"] = "custom"
-        write_strokes(path, head, self.actions)
+        stroke_file.write_strokes(path, head, self.actions)
 
     @classmethod
     def load(cls, path):
@@ -230,7 +211,7 @@ class Painting:
         Raises:
             DataError: names the file, the field, and what is wrong with it.
         """
-        head, actions = read_strokes(path)
+        head, actions = stroke_file.read_strokes(path)
         return cls(actions, **head)
 
     def save_image(self, path, transparent=False):
@@ -245,7 +226,7 @@ class Painting:
             DataError: for another ending, or if it cannot be written.
         """
         picture = self.render(transparent=True) if transparent else self.canvas
-        save_image(picture, path)
+        images.save_image(picture, path)
 
     def save_animation(self, path, num_frames=75, size=None, seconds=6.0):
         """Write the painting's making as a moving picture.
@@ -262,7 +243,7 @@ class Painting:
             DataError: for another ending, without ffmpeg, or if it cannot
                 be written.
         """
-        save_animation(self.frames(num_frames, size), path, seconds)
+        images.save_animation(self.frames(num_frames, size), path, seconds)
 
     def steps(self, pages=8):
         """Draw printable sheets to paint along, see `plot_sheets`.

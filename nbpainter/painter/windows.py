@@ -1,9 +1,10 @@
 """How a picture is covered with windows, level by level, coarse to fine.
 
-Each level covers the picture with a grid of square windows. The strokes of a
-window must stay inside its core; the margin around the core shows what they
-do to the neighbourhood. Windows of one 2 x 2 parity class do not touch each
-other's cores, so a class is painted at once, in one batch.
+Each level covers the picture with a grid of square windows: cores that tile
+it, each with a margin around. The paths of a window's strokes cross the border
+of its core by half of the margin, so that no seam is left between cores; the
+margin shows what strokes do to the neighbourhood. Windows of one 2 x 2 parity
+class do not touch each other, so a class is painted at once, in one batch.
 """
 
 from typing import NamedTuple
@@ -33,11 +34,13 @@ COARSE = 16
 _FINE = 2 * COARSE
 # Of a window's side, around its core.
 _MARGIN = 1 / 8
+# Part of the margin that no path enters.
+_CLOSED = 1 / 2
 _STROKES_PER_WINDOW = 24
 # Strokes of a window over the mean, at most.
 _MAX_LOAD = 2.5
-# Share of its strokes that completes a level.
-_COMPLETE = 0.9
+# Share of a level's strokes that may be missing: finer ones follow.
+_FEW = 0.1
 # So few strokes are painted in a single window.
 _SINGLE_WINDOW = 60
 # Component `size` of the first and of the last stroke of a window.
@@ -119,10 +122,10 @@ def plan_levels(num_strokes, height, width):
 def next_level(num_strokes, num_painted, height, width):
     """Say what to paint after so many strokes of a painting.
 
-    A painting that was stopped goes on where it was, whatever it was planned
-    for: the strokes that it has count from the coarse end of the plan. What
-    a level lacks is painted on top of it; a few that are missing are better
-    spent on a finer level.
+    A painting that was stopped goes on, whatever it was planned for: the
+    strokes that it has count from the coarse end of the plan. What a level
+    lacks is painted on top of it; a few that are missing are better spent on
+    a finer level.
 
     Args:
         num_strokes: int, of the finished painting.
@@ -131,23 +134,20 @@ def next_level(num_strokes, num_painted, height, width):
         width: int.
 
     Returns:
-        A tuple: windows along the longer side, strokes to paint, and strokes
-        of the level that are there. The last level takes all that are missing.
+        A tuple: windows along the longer side, and strokes to paint. The last
+        level takes all that are missing.
 
     Example:
 
     >>> next_level(500, 100, 256, 256)
-    (3, 19, 76)
+    (3, 19)
     """
-    levels = plan_levels(num_strokes, height, width)
-    before = 0
-    for cells, strokes in levels[:-1]:
-        there = max(0, num_painted - before)
-        if there < _COMPLETE * strokes:
-            return cells, strokes - there, there
-        before += strokes
-    there = max(0, num_painted - before)
-    return levels[-1][0], num_strokes - num_painted, there
+    planned = 0
+    for cells, strokes in plan_levels(num_strokes, height, width):
+        planned += strokes
+        missing = planned - num_painted
+        if missing > _FEW * strokes or planned == num_strokes:
+            return cells, missing
 
 
 def largest_remainder(shares, total):
@@ -197,25 +197,19 @@ class Grid:
         self.width = max(1, round(width * self.unit / self.longer))
         self.rows = -(-self.height // self.core)
         self.columns = -(-self.width // self.core)
-        self.target = self._padded(target, 0.0)
-        inside = np.ones((self.height, self.width, 1), "float32")
-        self.mask = self._padded(inside, 0.0)
-        self.forbidden = 0 * self.mask
-        if forbidden is not None:
-            self.forbidden = self._padded(forbidden, 0.0)
+        inside = np.ones((height, width, 1), "float32")
+        forbidden = 0 * inside if forbidden is None else forbidden
+        self.target = self._padded(target)
+        self.mask = self._padded(inside)
+        self.forbidden = self._padded(forbidden)
 
-    def _padded(self, picture, fill):
+    def _padded(self, picture):
         """The picture at the grid's resolution, with all windows' margins."""
-        shape = (
-            self.rows * self.core + 2 * self.margin,
-            self.columns * self.core + 2 * self.margin,
-            picture.shape[-1],
-        )
-        padded = np.full(shape, fill, "float32")
-        low, high = self.margin, self.margin + self.height
-        right = self.margin + self.width
-        padded[low:high, low:right] = resize(picture, self.height, self.width)
-        return padded
+        picture = resize(picture, self.height, self.width)
+        below = self.rows * self.core - self.height + self.margin
+        right = self.columns * self.core - self.width + self.margin
+        margins = ((self.margin, below), (self.margin, right), (0, 0))
+        return np.pad(picture, margins)
 
     def windows(self, canvas, batch):
         """Cut windows out of the photograph and the canvas.
@@ -227,52 +221,38 @@ class Grid:
         Returns:
             A `Window`.
         """
-        rows, columns = batch // self.columns, batch % self.columns
+        rows, columns = np.divmod(batch, self.columns)
 
         def cut(picture):
             views = sliding_window_view(picture, (self.side, self.side), (0, 1))
             chosen = views[:: self.core, :: self.core][rows, columns]
             return np.ascontiguousarray(np.moveaxis(chosen, 1, -1))
 
-        pictures = self.target, self._padded(canvas, 1.0)
+        pictures = self.target, self._padded(canvas)
         return Window(
             *map(cut, (*pictures, self.mask, self.forbidden)),
-            margin=self.margin / self.side,
+            margin=_CLOSED * self.margin / self.side,
             pixels=self.longer * self.side / self.unit,
         )
 
-    def allot(self, canvas, num_strokes, there):
+    def allot(self, canvas, num_strokes):
         """Give each window strokes in proportion to its error's root.
 
         Args:
             canvas: float32 array `(height, width, 3)`.
             num_strokes: int, to be given.
-            there: float array `(n, 12)`, strokes of this level that windows
-                have already.
 
         Returns:
             An int array `(rows * columns,)` that sums to `num_strokes`.
         """
-        error = (self.target - self._padded(canvas, 1.0)) ** 2
+        error = np.sum((self.target - self._padded(canvas)) ** 2, axis=-1)
         paintable = self.mask * (1 - self.forbidden)
-        error = np.concatenate([paintable * error, paintable], axis=-1)[
-            self.margin : self.margin + self.rows * self.core,
-            self.margin : self.margin + self.columns * self.core,
-        ]
-        shape = (self.rows, self.core, self.columns, self.core, 4)
-        error = error.reshape(shape).sum((1, 3)).reshape(-1, 4)
-        shares = np.sqrt(error[:, :3].sum(axis=1) + 1e-6) * (error[:, 3] > 0)
+        core = slice(self.margin, -self.margin or None)
+        error = (paintable[..., 0] * (error + 1e-9))[core, core]
+        error = error.reshape(self.rows, self.core, self.columns, self.core)
+        shares = np.sqrt(error.sum((1, 3)).ravel())
         # No window gets a crowd: the others' batches would wait for it.
         shares = np.minimum(shares, _MAX_LOAD * shares.mean())
-        if len(there):
-            middle = there[:, columns("control_x", "control_y")] * self.unit
-            column, row = (middle // self.core).astype(int).T
-            number = row * self.columns + column
-            has = np.bincount(
-                number.clip(0, len(shares) - 1), None, len(shares)
-            )
-            counts = largest_remainder(shares, num_strokes + len(there))
-            shares = np.maximum(counts - has, 0)
         return largest_remainder(shares, num_strokes)
 
     def batches(self, counts):

@@ -41,7 +41,7 @@ def test_windows_show_photograph_and_mask():
     batch = np.arange(grid.rows * grid.columns)
     window = grid.windows(0 * target, batch)
     assert window.target.shape[1:] == (grid.side, grid.side, 3)
-    assert window.margin == grid.margin / grid.side
+    assert 0 < window.margin < grid.margin / grid.side
     low, high = grid.margin, grid.margin + grid.core
     inside = window.mask[:, low:high, low:high].sum()
     assert inside == grid.height * grid.width
@@ -69,9 +69,8 @@ def test_windows_become_parts_of_the_picture():
 def test_the_next_level_finishes_the_painting(num_painted):
     painted, levels = num_painted, 0
     while painted < 500:
-        _, missing, there = windows.next_level(500, painted, 256, 256)
+        _, missing = windows.next_level(500, painted, 256, 256)
         assert missing > 0
-        assert 0 <= there <= painted
         painted += missing
         levels += 1
     assert painted == 500
@@ -108,19 +107,38 @@ def test_more_strokes_paint_better():
     assert many > few + 2
 
 
+def _errors_along_lines(photo, seed):
+    """Squared error along borders of windows, and halfway between them.
+
+    Both are of the same lines of the photograph, which is painted twice,
+    moved by half a window: its own detail counts on both sides alike.
+    """
+    size, cell = 96, 32
+    half = cell // 2
+    photo = nbpainter.load_photo(photo, size + half)
+    assert windows.plan_levels(100, size, size)[-1][0] == size // cell
+    errors = {"border": 0, "middle": 0}
+    for shift in (0, half):
+        target = photo[shift:, shift:][:size, :size]
+        painting = nbpainter.paint(
+            target, 100, size=size, seed=seed, num_steps=15, verbose=0
+        )
+        error = np.mean((painting.canvas - target) ** 2, axis=-1)
+        for line in range(cell, size, half):
+            here = slice(line - shift - 2, line - shift + 2)
+            seen = slice(half - shift, size - shift)  # In both paintings.
+            name = "middle" if (line - shift) % cell else "border"
+            errors[name] += error[here, seen].mean() + error[seen, here].mean()
+    return errors["border"], errors["middle"]
+
+
 def test_no_seam_shows_along_the_borders_of_windows():
     photo = data.coffee()[:, 100:500]
-    painting = nbpainter.paint(photo, 300, size=192, num_steps=40, verbose=0)
-    target = nbpainter.load_photo(photo, 192)
-    error = np.mean((painting.canvas - target) ** 2, axis=-1)
-    cells = windows.plan_levels(300, 192, 192)[-1][0]
-    near = np.arange(192) % (192 // cells)
-    border = (near < 2) | (near >= 192 // cells - 2)
-    at_border = np.concatenate(
-        [error[border].ravel(), error[:, border].ravel()]
-    )
-    elsewhere = error[~border][:, ~border]
-    assert at_border.mean() < 1.1 * elsewhere.mean()
+    rows = [_errors_along_lines(photo, seed) for seed in range(3)]
+    border, middle = np.sum(rows, axis=0)
+    # 0.96. With paths that end at the border it is 1.23; without a margin
+    # 1.30; with a margin that the loss does not look at 1.33.
+    assert border < 1.1 * middle
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (20, 400)])
@@ -337,12 +355,21 @@ def test_a_painting_is_resumed_at_another_size_of_any_shape():
     assert larger.canvas.shape == (85, 128, 3)
 
 
-def test_choices_that_are_the_paintings_own_may_be_said_again():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("generator", "charcoal"),
+        ("seed", 1),
+        ("palette", ["#102030"]),
+        ("background", "#ffeedd"),
+    ],
+)
+def test_what_is_the_paintings_own_is_left_out_when_it_is_resumed(name, value):
     photo = data.coffee()
-    own = {"background": "#FFEEdd", "palette": ["#102030", "#FFFFFF"]}
-    part = nbpainter.paint(photo, 4, size=32, **own, **QUICK)
-    own["palette"] = np.array(["#ffffff", "#102030"])
-    assert len(nbpainter.paint(photo, 6, resume=part, **own, **QUICK)) == 6
+    part = nbpainter.paint(photo, 4, size=32, **QUICK)
+    with pytest.raises(DataError, match=f"leave it out.*{name}"):
+        nbpainter.paint(photo, 6, resume=part, **{name: value}, **QUICK)
+    assert len(nbpainter.paint(photo, 6, resume=part, **QUICK)) == 6
     with pytest.raises(DataError, match="4 strokes already"):
         nbpainter.paint(photo, 3, resume=part, **QUICK)
 
