@@ -142,6 +142,23 @@ class JudgedStrokes(keras.utils.PyDataset):
             half.on_epoch_begin()
 
 
+def judge_beside(generator, real, seed, batch_size, order_seed=None):
+    """Generate strokes, and batch as many of them as there are real ones.
+
+    Args:
+        generator: see `generate_episodes`.
+        real: `Episodes` of the engine.
+        seed: int, of the generated strokes.
+        batch_size: int, even.
+        order_seed: int, of the order. Default: as it is.
+
+    Returns:
+        `JudgedStrokes`.
+    """
+    fake = generate_episodes(generator, len(real), seed)
+    return JudgedStrokes(real, fake, generator, batch_size, order_seed)
+
+
 def compile_discriminator(discriminator, learning_rate, num_steps):
     """Prepare a discriminator for `fit` on `JudgedStrokes`.
 

@@ -270,11 +270,8 @@ class FullyConnectedGenerator(StrokeGenerator):
         self.network.add(convolve(1, 4, strides=2))
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "num_features": self.num_features,
-            "width": self.width,
-        }
+        own = {"num_features": self.num_features, "width": self.width}
+        return {"name": self.name, **own}
 
     def build(self, input_shape):
         self.network.build(input_shape)

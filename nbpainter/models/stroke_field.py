@@ -217,14 +217,8 @@ class StrokeField(layers.Layer):
         self._samples = curve_samples(num_points)
 
     def get_config(self):
-        names = [
-            "num_points",
-            "num_maps",
-            "curves",
-            "lags",
-            "num_nib",
-            "nib_follows",
-        ]
+        names = ["num_points", "num_maps", "curves", "lags"]
+        names += ["num_nib", "nib_follows"]
         own = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **own}
 

@@ -63,9 +63,8 @@ def judge_generator(generator, config, verbose=0):
 
     def judged(num_strokes, seed, order_seed=None):
         real = draw_episodes(num_strokes, generator.brush, seed)
-        fake = discriminator.generate_episodes(generator, num_strokes, seed)
-        return discriminator.JudgedStrokes(
-            real, fake, generator, config.batch_size, order_seed
+        return discriminator.judge_beside(
+            generator, real, seed, config.batch_size, order_seed
         )
 
     train = judged(config.num_judged, config.seed + 1, order_seed=config.seed)

@@ -12,11 +12,10 @@ from nbpainter.data.episodes import StrokeBatches, to_rgba
 from nbpainter.engine.brush_file import brush_name, find_brush, shipped_brushes
 from nbpainter.engine.suitability import choose_brush, measure_reach
 from nbpainter.models.discriminator import (
-    JudgedStrokes,
     build_discriminator,
     compile_discriminator,
     find_suspicious,
-    generate_episodes,
+    judge_beside,
     measure_discriminator,
 )
 from nbpainter.models.gan import GAN, add_noise_input, compile_gan
@@ -64,17 +63,23 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
     config = config or GeneratorConfig()
     run = Run("generator", folder, config, paths, resume, verbose)
     generator = build_generator()
+    metrics = _learn_strokes(run, generator, "generator_strokes")
+    run.save(generator, "generator_pretrained", metrics, "build_generator")
+    run.clear()
+    return generator
+
+
+def _learn_strokes(run, generator, figure):
+    """Train a generator on a run's strokes; plot some, return its FVU."""
+    config = run.config
     compile_generator(generator, config, len(run.train))
     run.fit(
         generator,
         StrokeBatches(run.train, config.batch_size, config.seed),
         validation=StrokeBatches(run.test, batch_size=100),
     )
-    run.plot_strokes(generator, "generator_strokes")
-    metrics = measure_fvu(generator, run.test)
-    run.save(generator, "generator_pretrained", metrics, "build_generator")
-    run.clear()
-    return generator
+    run.plot_strokes(generator, figure)
+    return measure_fvu(generator, run.test)
 
 
 def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
@@ -99,18 +104,12 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
     inputs = ["generator_pretrained"]
     run = Run("discriminator", folder, config, paths, resume, verbose, inputs)
     generator = run.inputs[0]
-
-    def judged(real, generated_seed, order_seed=None):
-        num_strokes = min(len(real), config.num_strokes)
-        fake = generate_episodes(generator, num_strokes, generated_seed)
-        return JudgedStrokes(
-            real, fake, generator, config.batch_size, order_seed
-        )
-
-    train = judged(run.train, config.seed, order_seed=config.seed)
-    test = judged(run.test, config.seed + TEST_SEED)
+    size, seed = config.batch_size, config.seed
+    real = run.train[: config.num_strokes]
+    train = judge_beside(generator, real, seed, size, order_seed=seed)
+    test = judge_beside(generator, run.test, seed + TEST_SEED, size)
     discriminator = build_discriminator()
-    num_steps = 2 * len(run.train) // config.batch_size * config.epochs
+    num_steps = len(train) * config.epochs
     compile_discriminator(discriminator, config.learning_rate, num_steps)
     run.fit(discriminator, train, validation=test)
     metrics = measure_discriminator(discriminator, test)
@@ -222,14 +221,10 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     arguments = brush_arguments(settings)
     generator = build_generator(**arguments)
     generator.start_from(settings)
-    compile_generator(generator, config, len(run.train))
-    batches = StrokeBatches(run.train, config.batch_size, config.seed)
-    run.fit(generator, batches)
-    run.plot_strokes(generator, f"{name}_strokes")
+    metrics = _learn_strokes(run, generator, f"{name}_strokes")
     shown = run.test[:_NUM_DRAWN]
     opacity = to_rgba(shown.actions, shown.strokes)[..., 3]
     arguments["reach"] = measure_reach(shown.actions, opacity)
-    metrics = measure_fvu(generator, run.test)
     if generator.noise_shape is not None and not draws_are_right(
         generator, shown, metrics["fvu"]
     ):
