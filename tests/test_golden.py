@@ -55,3 +55,9 @@ def test_old_weights_of_a_brush_load_and_draw():
     assert nbpainter.render_strokes(generator, actions)[..., 3].max() > 0.2
     entry = nbpainter.read_manifest(GOLDEN / "trained")["pen"]
     assert entry["num_weights"] == generator.count_params()
+
+
+def test_an_old_noise_input_says_that_it_is_old():
+    weights = GOLDEN / "trained" / "generator_gan.weights.h5"
+    with pytest.raises(nbpainter.DataError, match="133 weights, not 135"):
+        nbpainter.load_pretrained(weights)
