@@ -5,6 +5,8 @@ fractions of the side of a square *window*, origin top left, x to the right
 and y down. This module works on NumPy arrays and on tensors alike.
 """
 
+import types
+
 import numpy as np
 
 from nbpainter.errors import DataError
@@ -57,10 +59,14 @@ def columns(*names):
     return [ACTION_INDEX[name] for name in names]
 
 
-X_COLUMNS = columns("start_x", "control_x", "end_x")
-Y_COLUMNS = columns("start_y", "control_y", "end_y")
-COLOR_COLUMNS = columns("red", "green", "blue")
-PRESSURE_COLUMNS = columns("start_pressure", "end_pressure")
+COLUMNS = types.SimpleNamespace(
+    x=columns("start_x", "control_x", "end_x"),
+    y=columns("start_y", "control_y", "end_y"),
+    color=columns("red", "green", "blue"),
+    pressure=columns("start_pressure", "end_pressure"),
+    size=ACTION_INDEX["size"],
+)
+"""Columns that belong together: `actions[..., COLUMNS.color]`."""
 
 
 def curve_weights(t):
@@ -136,9 +142,9 @@ def sampling_matrix(t):
     """
     t = np.asarray(t, "float64")
     matrix = np.zeros((len(ACTION_NAMES), 3, len(t)))
-    matrix[X_COLUMNS, 0] = curve_weights(t).T
-    matrix[Y_COLUMNS, 1] = curve_weights(t).T
-    matrix[PRESSURE_COLUMNS, 2] = pressure_weights(t).T
+    matrix[COLUMNS.x, 0] = curve_weights(t).T
+    matrix[COLUMNS.y, 1] = curve_weights(t).T
+    matrix[COLUMNS.pressure, 2] = pressure_weights(t).T
     return matrix
 
 
@@ -202,10 +208,10 @@ def move_actions(actions, origin, side):
     moved = np.array(actions, copy=True)
     origin = np.asarray(origin, moved.dtype)
     side = np.asarray(side, moved.dtype)
-    for axis, points in enumerate((X_COLUMNS, Y_COLUMNS)):
+    for axis, points in enumerate((COLUMNS.x, COLUMNS.y)):
         moved[..., points] *= side[..., None]
         moved[..., points] += origin[..., axis, None]
-    moved[..., ACTION_INDEX["size"]] += np.log(side) / 2
+    moved[..., COLUMNS.size] += np.log(side) / 2
     return moved
 
 

@@ -41,7 +41,7 @@ def test_radius_and_size_are_inverse():
 def test_moved_actions_keep_their_places_in_the_picture():
     action = actions.random_actions(5, seed=1)
     moved = actions.move_actions(action, [0.25, 0.5], 0.5)
-    x, y = actions.X_COLUMNS, actions.Y_COLUMNS
+    x, y = actions.COLUMNS.x, actions.COLUMNS.y
     np.testing.assert_allclose(moved[:, x], 0.25 + action[:, x] / 2)
     np.testing.assert_allclose(moved[:, y], 0.5 + action[:, y] / 2)
     np.testing.assert_allclose(

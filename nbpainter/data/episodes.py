@@ -15,7 +15,7 @@ import zipfile
 import keras
 import numpy as np
 
-from nbpainter.actions import COLOR_COLUMNS, WINDOW_SIZE, check_actions
+from nbpainter.actions import COLUMNS, WINDOW_SIZE, check_actions
 from nbpainter.errors import DataError, check_count
 from nbpainter.images import to_uint8
 
@@ -114,7 +114,7 @@ def to_rgba(actions, strokes):
     Returns:
         A float32 array `(n, height, width, 4)`: RGBA, straight alpha.
     """
-    color = actions[:, COLOR_COLUMNS].astype("float32")
+    color = actions[:, COLUMNS.color].astype("float32")
     ink = 1 - color  # (n, 3)
     power = np.sum(ink**2, axis=-1, keepdims=True)
     weights = np.where(power > 1e-3, ink / np.maximum(power, 1e-3), 0)
@@ -158,7 +158,7 @@ def color_errors(actions, strokes):
         A float array `(n,)`: the largest error of a pixel, 0 to 255, that is
         left by the best opacity. Rounding alone leaves 1 or 2.
     """
-    ink = np.clip(1 - np.nan_to_num(actions[:, COLOR_COLUMNS]), 0, 1)  # (n, 3)
+    ink = np.clip(1 - np.nan_to_num(actions[:, COLUMNS.color]), 0, 1)  # (n, 3)
     darkness = 255 - strokes[:, ::4, ::4].astype("float32")
     darkness = darkness.reshape(len(strokes), -1, 3)
     power = np.maximum(np.sum(ink**2, axis=-1), 1e-3)

@@ -15,12 +15,9 @@ import numpy as np
 
 from nbpainter.actions import (
     ACTION_INDEX,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
+    COLUMNS,
     STROKE_SECONDS,
     WINDOW_SIZE,
-    X_COLUMNS,
-    Y_COLUMNS,
     brush_radius,
     check_actions,
     curve_weights,
@@ -169,14 +166,14 @@ class Brush:
                 distance; 1.0 makes the stroke independent of the one before.
         """
         action = np.asarray(action, "float64")
-        radius = float(brush_radius(action[ACTION_INDEX["size"]])) * side
+        radius = float(brush_radius(action[COLUMNS.size])) * side
         self._set_radius(math.log(radius * self.settings["radius_factor"]))
-        hsv = colorsys.rgb_to_hsv(*action[COLOR_COLUMNS])
+        hsv = colorsys.rgb_to_hsv(*action[COLUMNS.color])
         for name, value in zip(("color_h", "color_s", "color_v"), hsv):
             self._set(name, value)
-        x = _CURVE @ action[X_COLUMNS] * side  # (101,)
-        y = _CURVE @ action[Y_COLUMNS] * side
-        pressure = _PRESSURE @ action[PRESSURE_COLUMNS]
+        x = _CURVE @ action[COLUMNS.x] * side  # (101,)
+        y = _CURVE @ action[COLUMNS.y] * side
+        pressure = _PRESSURE @ action[COLUMNS.pressure]
         # The first event: a quarter of a pixel (of 64) along the first chord.
         chord = math.hypot(x[1] - x[0], y[1] - y[0])
         part = min(1.0, 0.25 / WINDOW_SIZE * side / chord) if chord else 0.0
@@ -229,8 +226,8 @@ def measure_radius_factor(settings):
     """
     angles = np.repeat(np.arange(4) * np.pi / 4, 3)
     actions = straight_strokes(angles, 0.5)
-    actions[:, PRESSURE_COLUMNS] = np.tile([0.4, 0.7, 1.0], 4)[:, None]
-    radius = float(brush_radius(actions[0, ACTION_INDEX["size"]]))
+    actions[:, COLUMNS.pressure] = np.tile([0.4, 0.7, 1.0], 4)[:, None]
+    radius = float(brush_radius(actions[0, COLUMNS.size]))
     # Away from both ends, and how far aside there.
     near = np.abs(aside(angles + np.pi / 2, _WIDTH_SIDE)) < 0.15
     distance = np.abs(aside(angles, _WIDTH_SIDE))
@@ -261,8 +258,8 @@ def straight_strokes(angles, length):
     """
     actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
     steps = length * np.array([-0.5, 0, 0.5])
-    actions[:, X_COLUMNS] += np.outer(np.cos(angles), steps)
-    actions[:, Y_COLUMNS] += np.outer(np.sin(angles), steps)
+    actions[:, COLUMNS.x] += np.outer(np.cos(angles), steps)
+    actions[:, COLUMNS.y] += np.outer(np.sin(angles), steps)
     return actions
 
 
@@ -311,7 +308,7 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     size = check_size(size)
     seed = check_count("seed", seed, 0, 2**63)
     strokes = np.empty((len(actions), size, size, 4), "float32")
-    strokes[..., :3] = actions[:, None, None, COLOR_COLUMNS]
+    strokes[..., :3] = actions[:, None, None, COLUMNS.color]
     drawn = Brush(brush, seed).draw_each(actions, size)
     for stroke, pixels in zip(strokes, drawn):
         stroke[..., 3] = pixels[..., 3]

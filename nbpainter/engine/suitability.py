@@ -9,11 +9,8 @@ import numpy as np
 
 from nbpainter.actions import (
     ACTION_INDEX,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
+    COLUMNS,
     WINDOW_SIZE,
-    X_COLUMNS,
-    Y_COLUMNS,
     brush_radius,
     random_actions,
     sampling_matrix,
@@ -81,16 +78,16 @@ def find_problem(settings):
         A str such as `"it smudges what is there already"`, or `None`.
     """
     actions = random_actions(_NUM_STROKES, _SEED)
-    actions[:, PRESSURE_COLUMNS] = 0.3 + 0.7 * actions[:, PRESSURE_COLUMNS]
+    actions[:, COLUMNS.pressure] = 0.3 + 0.7 * actions[:, COLUMNS.pressure]
     # What smudges carries a colour on from the stroke before: let it be this.
-    actions[:, COLOR_COLUMNS] = 0.2, 0.5, 0.8
+    actions[:, COLUMNS.color] = 0.2, 0.5, 0.8
     # (n, 64, 64, 3) and (n, 64, 64, 1)
     paint, opacity = np.split(_draw_over(settings, actions), [3], axis=-1)
     energy = np.mean(opacity**2, axis=(1, 2, 3))
     if np.mean(energy > 1e-5) < 0.9:
         return "it draws next to nothing on an empty canvas"
     # The engine's colours are exact to a step of 8 bits.
-    if _far_off(paint - opacity * actions[0, COLOR_COLUMNS]) > 0.02:
+    if _far_off(paint - opacity * actions[0, COLUMNS.color]) > 0.02:
         return "it changes its colour"
     over = _draw_over(settings, actions, _GROUND)
     # A brush that smudges may hold nothing yet, and smear that.
@@ -123,7 +120,7 @@ def _draw_over(settings, actions, ground=None):
     """Draw each stroke on nothing or on a ground, premultiplied RGBA."""
     # With room around: what smudges should not smear what is no canvas.
     actions = actions.astype("float64")
-    actions[:, X_COLUMNS + Y_COLUMNS] += 1
+    actions[:, COLUMNS.x + COLUMNS.y] += 1
     drawn = Brush(settings, _SEED).draw_each(
         actions, 3 * WINDOW_SIZE, ground, WINDOW_SIZE, travel_seconds=1.0
     )
@@ -137,7 +134,7 @@ def _distances(actions):
         np.hypot(pixels[:, None] - x, pixels[:, None, None] - y).min(axis=-1)
         for x, y, _ in np.tensordot(actions, _SAMPLES, axes=1)
     ]
-    radii = brush_radius(actions[:, ACTION_INDEX["size"]])
+    radii = brush_radius(actions[:, COLUMNS.size])
     return (np.stack(apart) - 1 / WINDOW_SIZE) / radii[:, None, None]
 
 
@@ -152,7 +149,7 @@ def _paint_beside(settings):
     opacity = draw_strokes(actions, brush=settings)[..., 3].reshape(8, -1)
     distance = aside(angles, WINDOW_SIZE).reshape(8, -1)
     mean = np.sum(opacity * distance, axis=1) / np.sum(opacity + 1e-9, axis=1)
-    return np.abs(mean).max() / brush_radius(actions[0, ACTION_INDEX["size"]])
+    return np.abs(mean).max() / brush_radius(actions[0, COLUMNS.size])
 
 
 def measure_reach(actions, opacity):
@@ -173,7 +170,7 @@ def measure_reach(actions, opacity):
 def _covered(settings, size):
     """Pixels with paint of some strokes with a brush of that size."""
     actions = random_actions(12, _SEED)
-    actions[:, ACTION_INDEX["size"]] = size
+    actions[:, COLUMNS.size] = size
     return np.sum(draw_strokes(actions, brush=settings)[..., 3] > 0.02)
 
 
@@ -210,10 +207,10 @@ def draw_sample(settings):
         A float32 array `(128, 128, 3)`, RGB on white.
     """
     actions = np.full((3, len(ACTION_INDEX)), 0.1)
-    actions[:, ACTION_INDEX["size"]] = 0.35, 0.7, 0.1
-    actions[:, PRESSURE_COLUMNS] = (0.2, 1.0), (1.0, 0.4), (0.7, 0.7)
-    actions[:, X_COLUMNS] = 0.15, 0.5, 0.85
-    actions[:, Y_COLUMNS] = np.add.outer((0.2, 0.5, 0.8), (0.06, -0.08, 0.06))
+    actions[:, COLUMNS.size] = 0.35, 0.7, 0.1
+    actions[:, COLUMNS.pressure] = (0.2, 1.0), (1.0, 0.4), (0.7, 0.7)
+    actions[:, COLUMNS.x] = 0.15, 0.5, 0.85
+    actions[:, COLUMNS.y] = np.add.outer((0.2, 0.5, 0.8), (0.06, -0.08, 0.06))
     surface, pen = Surface(_SAMPLE_SIDE, _SAMPLE_SIDE), Brush(settings)
     for action in actions:
         pen.draw(surface, action, _SAMPLE_SIDE, travel_seconds=1.0)

@@ -16,7 +16,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from nbpainter.actions import COLOR_COLUMNS
+from nbpainter.actions import COLUMNS
 from nbpainter.files import written_whole
 from nbpainter.images import encode, from_hex, to_image, to_uint8
 
@@ -34,7 +34,7 @@ def write_player(painting, path):
         DataError: if it cannot be written.
     """
     title = pathlib.Path(path).stem
-    colors = to_uint8(painting.actions[:, COLOR_COLUMNS]).tolist()
+    colors = to_uint8(painting.actions[:, COLUMNS.color]).tolist()
     layers, strokes = [], []
     for (top, left, opacity), color in zip(painting.layers(), colors):
         layers.append(to_uint8(opacity))

@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch, Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
-from nbpainter.actions import COLOR_COLUMNS
+from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError, check_count
 from nbpainter.export.svg import fit_paths
 from nbpainter.files import written_whole
@@ -53,7 +53,7 @@ def plot_sheets(painting, pages=8):
     stops = np.linspace(0, len(painting), pages + 1).round().astype(int)
     pictures = painting.frames(pages + 1, _PICTURE_SIZE)
     points, widths, _ = fit_paths(painting)
-    colors = few_colors(painting.actions[:, COLOR_COLUMNS], painting.palette)
+    colors = few_colors(painting.actions[:, COLUMNS.color], painting.palette)
     strokes = (np.arange(len(painting)) + 1, points, widths, colors)
     figures = []
     for number, (before, after) in enumerate(itertools.pairwise(pictures)):

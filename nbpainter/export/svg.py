@@ -11,12 +11,7 @@ import pathlib
 
 import numpy as np
 
-from nbpainter.actions import (
-    ACTION_INDEX,
-    COLOR_COLUMNS,
-    brush_radius,
-    sampling_matrix,
-)
+from nbpainter.actions import COLUMNS, brush_radius, sampling_matrix
 from nbpainter.files import written_whole
 from nbpainter.images import resize, to_hex
 
@@ -70,15 +65,15 @@ def fit_path(action, top, left, opacity, side):
 
     Example:
 
-    >>> from nbpainter.actions import X_COLUMNS
+    >>> from nbpainter.actions import (COLUMNS)
     >>> action = np.full(12, 0.5)
-    >>> action[X_COLUMNS] = 0.1, 0.5, 0.9
+    >>> action[COLUMNS.x] = 0.1, 0.5, 0.9
     >>> points, width, opacity = fit_path(action, 40, 5, np.ones((20, 90)), 100)
     >>> points.round(1).tolist(), round(float(width), 1), float(opacity)
     ([[0.1, 0.5], [0.5, 0.5], [0.9, 0.5]], 0.2, 1.0)
     """
     if not opacity.size:
-        width = 2 * brush_radius(action[ACTION_INDEX["size"]])
+        width = 2 * brush_radius(action[COLUMNS.size])
         return _part_of_curve(action, 0, 1), width, 0.0
     scale = min(1, _FITTED_SIDE / max(opacity.shape))
     rows, columns = (max(1, round(scale * length)) for length in opacity.shape)
@@ -139,7 +134,7 @@ def write_svg(painting, path):
     width, height = painting.width, painting.height
     unit = max(width, height)
     points, widths, opacities = fit_paths(painting)
-    colors = painting.actions[:, COLOR_COLUMNS]
+    colors = painting.actions[:, COLUMNS.color]
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from nbpainter.actions import (
-    ACTION_INDEX,
+    COLUMNS,
     PRESSURE_SCALE,
     STROKE_SECONDS,
     WINDOW_SIZE,
@@ -219,7 +219,7 @@ class DabField(layers.Layer):
         steps = path[:, 1:] - path[:, :-1]
         step_x, step_y, _ = tf.unstack(steps, axis=-1)
         length = tf.sqrt(step_x**2 + step_y**2 + _TINY)
-        radius = tf.exp(2 * actions[:, ACTION_INDEX["size"], None])
+        radius = tf.exp(2 * actions[:, COLUMNS.size, None])
         radius = radius / WINDOW_SIZE  # (batch, 1)
         # The faster the pen, in radii a second, the smaller the dabs.
         speed = length * (_NUM_PIECES / STROKE_SECONDS) / radius

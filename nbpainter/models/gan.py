@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nbpainter.actions import COLOR_COLUMNS
+from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.models.generators import build_generator
 
@@ -29,7 +29,7 @@ def round_like_files(actions, strokes):
         A float tensor `(batch, height, width, 4)`, RGBA.
     """
     strokes = ops.convert_to_tensor(strokes)
-    ink = 1 - ops.take(actions, COLOR_COLUMNS, axis=-1)[:, None, None, :]
+    ink = 1 - ops.take(actions, COLUMNS.color, axis=-1)[:, None, None, :]
     opacity = strokes[..., 3:]
     darkness = ops.round(255 * opacity * ink) / 255
     power = ops.sum(ink**2, axis=-1, keepdims=True)

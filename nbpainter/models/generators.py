@@ -11,13 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from nbpainter.actions import (
-    ACTION_INDEX,
-    ACTION_NAMES,
-    COLOR_COLUMNS,
-    WINDOW_SIZE,
-    check_actions,
-)
+from nbpainter.actions import ACTION_NAMES, COLUMNS, WINDOW_SIZE, check_actions
 from nbpainter.errors import DataError, check_count, check_size
 from nbpainter.losses import FVU, opacity_loss
 from nbpainter.models.dabs import NOISE_CHANNELS, DabField
@@ -106,7 +100,7 @@ class StrokeGenerator(keras.Model):
             straight alpha.
         """
         opacity = self.opacity(actions, size, noise)[..., None]
-        color = ops.take(actions, COLOR_COLUMNS, axis=-1)[:, None, None, :]
+        color = ops.take(actions, COLUMNS.color, axis=-1)[:, None, None, :]
         color = color * ops.ones_like(opacity)
         return ops.concatenate([color, opacity], axis=-1)
 
@@ -172,7 +166,7 @@ class FieldGenerator(StrokeGenerator):
         # Of the network's two outputs, one says how opaque the paint is, the
         # other how far inside of its edge a pixel lies. An edge is as wide as
         # some part of the radius, but never thinner than a pixel.
-        radius = ops.exp(2 * actions[:, ACTION_INDEX["size"]]) / WINDOW_SIZE
+        radius = ops.exp(2 * actions[:, COLUMNS.size]) / WINDOW_SIZE
         pixel = ops.minimum(1 / (radius * ops.cast(size, "float32")), 1)
         pixel = pixel[:, None, None] * ops.ones_like(maps[0])
         maps = ops.log(maps + _FAINT_EDGE) / 3 + 1

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from nbpainter.actions import (
-    ACTION_INDEX,
+    COLUMNS,
     PRESSURE_SCALE,
     STROKE_SECONDS,
     WINDOW_SIZE,
@@ -107,7 +107,7 @@ def trace_path(actions, samples):
     """
     values = ops.unstack(ops.tensordot(actions, samples, axes=1), 5, axis=1)
     length = ops.sqrt(values[0] ** 2 + values[1] ** 2 + _TINY)
-    radius = ops.exp(2 * actions[:, ACTION_INDEX["size"], None]) / WINDOW_SIZE
+    radius = ops.exp(2 * actions[:, COLUMNS.size, None]) / WINDOW_SIZE
     return Path(*values, length, radius)
 
 

@@ -16,8 +16,7 @@ from PIL import Image
 
 from nbpainter.actions import (
     ACTION_INDEX,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
+    COLUMNS,
     brush_radius,
     move_actions,
     sampling_matrix,
@@ -152,8 +151,8 @@ def _cut_blocks(actions, height, width, reach):
         pixels of the canvas, and how many of them a drawn pixel measures.
     """
     unit = max(height, width)
-    pressure = actions[:, PRESSURE_COLUMNS].max(axis=1)
-    radius = brush_radius(actions[:, ACTION_INDEX["size"]])
+    pressure = actions[:, COLUMNS.pressure].max(axis=1)
+    radius = brush_radius(actions[:, COLUMNS.size])
     reach = radius * (reach[0] + reach[1] * pressure)
     steps = np.ceil(np.log2(radius * unit / _SMOOTH_RADIUS)).clip(0)
     steps = 2 ** steps.astype(int)
@@ -235,7 +234,7 @@ def lay_in_turn(canvas, actions, generator, seed=None):
         The canvas, before the first stroke and after each.
     """
     paint = np.ones((len(actions), canvas.shape[2]), "float32")
-    paint[:, :3] = actions[:, COLOR_COLUMNS]
+    paint[:, :3] = actions[:, COLUMNS.color]
     yield canvas
     blocks = draw_blocks(actions, generator, *canvas.shape[:2], seed)
     for stroke, parts in itertools.groupby(blocks, operator.itemgetter(0)):

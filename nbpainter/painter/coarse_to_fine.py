@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from nbpainter import images
-from nbpainter.actions import ACTION_INDEX
+from nbpainter.actions import COLUMNS
 from nbpainter.config import PaintConfig
 from nbpainter.errors import DataError, check_count, check_positive, check_size
 from nbpainter.losses import psnr
@@ -392,7 +392,7 @@ class _Painter:
             window, actions.shape[1], random, sizes=(_SMALL, _SMALL)
         )
         actions = np.where(weak[..., None], placed, actions)
-        size = np.where(active, actions[..., ACTION_INDEX["size"]], -1)
+        size = np.where(active, actions[..., COLUMNS.size], -1)
         order = np.argsort(-size, axis=1, kind="stable")
         return np.take_along_axis(actions, order[..., None], axis=1)
 

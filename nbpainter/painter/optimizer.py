@@ -13,16 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from nbpainter.actions import (
-    ACTION_INDEX,
-    ACTION_NAMES,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
-    WINDOW_SIZE,
-    X_COLUMNS,
-    Y_COLUMNS,
-    random_actions,
-)
+from nbpainter.actions import ACTION_NAMES, COLUMNS, WINDOW_SIZE, random_actions
 from nbpainter.models.stroke_field import curve_samples
 from nbpainter.painter.canvas import (
     composite,
@@ -46,7 +37,7 @@ _FORBIDDEN = 4.0
 # Opacity of what lies beneath is a product; its logarithm stays finite.
 _LOG_CLEAR = -60.0
 
-_IS_POSITION = np.isin(np.arange(len(ACTION_NAMES)), X_COLUMNS + Y_COLUMNS)
+_IS_POSITION = np.isin(np.arange(len(ACTION_NAMES)), COLUMNS.x + COLUMNS.y)
 
 
 class Schedule(NamedTuple):
@@ -213,7 +204,7 @@ class StrokeOptimizer:
     def _loss(self, actions, opacities, window, coarse):
         """The expected squared error, and that of the blurred picture."""
         side = tf.shape(window.target)[1]
-        colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
+        colors = tf.gather(actions, COLUMNS.color, axis=2)
         painted = composite(window.canvas, colors, opacities)
         error = window.mask * (painted - window.target)
         loss = _mean_square(error)
@@ -248,7 +239,7 @@ class StrokeOptimizer:
         opacities = self._opacities(
             actions, active, tf.constant(COARSE), samples
         )
-        colors = tf.gather(actions, COLOR_COLUMNS, axis=2)
+        colors = tf.gather(actions, COLUMNS.color, axis=2)
         painted = composite(window.canvas, colors, opacities)
         error = _flat(window.mask * (painted - window.target))
         opacities = tf.reshape(opacities, [*actions.shape[:2], -1])
@@ -278,8 +269,8 @@ def spatter_ratios(actions, pixels):
     Returns:
         A float tensor `(..., 1)`, 1 at a pressure of 1 under a wide brush.
     """
-    size = actions[..., ACTION_INDEX["size"], None]
-    pressure = tf.gather(actions, PRESSURE_COLUMNS, axis=-1)
+    size = actions[..., COLUMNS.size, None]
+    pressure = tf.gather(actions, COLUMNS.pressure, axis=-1)
     pressure = tf.reduce_mean(pressure, axis=-1, keepdims=True)
     radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
     return pressure * radius / (radius + _HALF_SPATTER)
@@ -313,11 +304,11 @@ def measure_spatter(generator):
 
 def _snap(actions, palette, snap):
     """Draw colours to the nearest of the palette, where they then stay."""
-    colors = tf.gather(actions, COLOR_COLUMNS, axis=-1)
+    colors = tf.gather(actions, COLUMNS.color, axis=-1)
     distance = tf.reduce_sum((colors[..., None, :] - palette) ** 2, axis=-1)
     nearest = tf.gather(palette, tf.argmin(distance, axis=-1))
     # One-hot rows put the colours' changes into their columns.
-    columns = tf.one_hot(COLOR_COLUMNS, len(ACTION_NAMES))
+    columns = tf.one_hot(COLUMNS.color, len(ACTION_NAMES))
     return actions + snap * tf.tensordot(nearest - colors, columns, axes=1)
 
 

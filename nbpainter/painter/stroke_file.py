@@ -17,8 +17,7 @@ import numpy as np
 
 from nbpainter.actions import (
     ACTION_INDEX,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
+    COLUMNS,
     brush_radius,
     check_actions,
     columns,
@@ -163,9 +162,9 @@ def _to_strokes(actions):
     """Actions as entries of the stroke file, rounded as the file is."""
     exact = np.asarray(actions, "float64")
     points = np.round(exact[:, _POINT_COLUMNS], 6).tolist()  # (n, 3, 2)
-    radius = np.round(brush_radius(exact[:, ACTION_INDEX["size"]]), 6)
-    pressure = np.round(exact[:, PRESSURE_COLUMNS], 5).tolist()
-    colors = map(to_hex, actions[:, COLOR_COLUMNS])
+    radius = np.round(brush_radius(exact[:, COLUMNS.size]), 6)
+    pressure = np.round(exact[:, COLUMNS.pressure], 5).tolist()
+    colors = map(to_hex, actions[:, COLUMNS.color])
     return [
         {**dict(zip(_POINTS, place)), "radius": r, "pressure": p, "color": c}
         for place, r, p, c in zip(points, radius.tolist(), pressure, colors)
@@ -180,8 +179,8 @@ def _to_actions(strokes):
     for name, where in zip(_POINTS, _POINT_COLUMNS):
         actions[:, where] = [stroke[name] for stroke in strokes]
     radius = [stroke["radius"] for stroke in strokes]
-    actions[:, ACTION_INDEX["size"]] = size_of_radius(radius)
-    actions[:, PRESSURE_COLUMNS] = [stroke["pressure"] for stroke in strokes]
+    actions[:, COLUMNS.size] = size_of_radius(radius)
+    actions[:, COLUMNS.pressure] = [stroke["pressure"] for stroke in strokes]
     colors = [from_hex(stroke["color"]) for stroke in strokes]
-    actions[:, COLOR_COLUMNS] = colors
+    actions[:, COLUMNS.color] = colors
     return np.float32(actions)

@@ -12,15 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nbpainter.actions import (
-    ACTION_INDEX,
-    ACTION_NAMES,
-    COLOR_COLUMNS,
-    PRESSURE_COLUMNS,
-    X_COLUMNS,
-    Y_COLUMNS,
-    move_actions,
-)
+from nbpainter.actions import ACTION_NAMES, COLUMNS, move_actions
 from nbpainter.images import resize
 
 MAX_BATCH = 512
@@ -329,13 +321,13 @@ def place_strokes(window, num_strokes, random, sizes=_SIZES):
     reach = (1 - 2 * window.margin) * (0.08 + 0.15 * random.random(shape))
     dx, dy = reach * np.cos(angle), reach * np.sin(angle)
     actions = np.empty((*shape, len(ACTION_NAMES)), "float32")
-    actions[..., X_COLUMNS] = np.stack([x - dx, x, x + dx], -1)
-    actions[..., Y_COLUMNS] = np.stack([y - dy, y, y + dy], -1)
-    actions[..., ACTION_INDEX["size"]] = np.linspace(*sizes, num_strokes)
-    actions[..., PRESSURE_COLUMNS] = 0.5
+    actions[..., COLUMNS.x] = np.stack([x - dx, x, x + dx], -1)
+    actions[..., COLUMNS.y] = np.stack([y - dy, y, y + dy], -1)
+    actions[..., COLUMNS.size] = np.linspace(*sizes, num_strokes)
+    actions[..., COLUMNS.pressure] = 0.5
     windows = np.arange(num_windows)[:, None]
-    actions[..., COLOR_COLUMNS] = window.target[windows, row, column]
+    actions[..., COLUMNS.color] = window.target[windows, row, column]
     edge = window.margin + _EDGE * (1 - 2 * window.margin)
-    for limited, low in ((X_COLUMNS + Y_COLUMNS, edge), (COLOR_COLUMNS, _EDGE)):
+    for limited, low in ((COLUMNS.x + COLUMNS.y, edge), (COLUMNS.color, _EDGE)):
         actions[..., limited] = np.clip(actions[..., limited], low, 1 - low)
     return actions

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from nbpainter.actions import ACTION_INDEX
+from nbpainter.actions import COLUMNS
 from nbpainter.data.episodes import StrokeBatches, to_rgba
 from nbpainter.engine.brush import draw_strokes
 from nbpainter.losses import laplacian
@@ -72,7 +72,7 @@ def _measure(name, compare, generator, episodes, seed=None):
         maps = map(np.asarray, compare(real[..., 3], fake[..., 3]))
         energies.append([np.sum(x**2, axis=(1, 2)) for x in maps])
     values = np.concatenate(energies, axis=1).T  # (n, 2)
-    size = episodes.actions[:, ACTION_INDEX["size"]]
+    size = episodes.actions[:, COLUMNS.size]
     quarter = np.digitize(size, (0.25, 0.5, 0.75))
     ratios = []
     for chosen in (slice(None), *(quarter == k for k in range(4))):

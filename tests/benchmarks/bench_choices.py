@@ -64,7 +64,7 @@ def measure_palette():
                 photo, 500, size=256, palette=palette, verbose=0
             )
             decibels.append(painting.figures["psnr"])
-        columns = nbpainter.actions.COLOR_COLUMNS
+        columns = nbpainter.actions.COLUMNS.color
         used = {
             nbpainter.images.to_hex(color)
             for color in painting.actions[:, columns]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter.actions import COLOR_COLUMNS, random_actions
+from nbpainter.actions import COLUMNS, random_actions
 from nbpainter.engine import brush as mypaint, libmypaint
 
 pytestmark = pytest.mark.engine
@@ -42,16 +42,16 @@ def test_a_stroke_is_the_same_at_every_size(strokes, size):
 def test_a_stroke_has_its_actions_colour_and_place(strokes):
     actions = random_actions(40, seed=5)
     np.testing.assert_allclose(
-        strokes[:, 0, 0, :3], actions[:, COLOR_COLUMNS], atol=1e-6
+        strokes[:, 0, 0, :3], actions[:, COLUMNS.color], atol=1e-6
     )
     curve = nbpainter.actions.curve_weights(np.linspace(0, 1, 200)).T
     radii = nbpainter.actions.brush_radius(
-        actions[:, nbpainter.ACTION_INDEX["size"]]
+        actions[:, nbpainter.actions.COLUMNS.size]
     )
     pixels = (np.arange(64) + 0.5) / 64
     for action, stroke, radius in zip(actions, strokes, radii):
-        x = action[nbpainter.actions.X_COLUMNS] @ curve
-        y = action[nbpainter.actions.Y_COLUMNS] @ curve
+        x = action[nbpainter.actions.COLUMNS.x] @ curve
+        y = action[nbpainter.actions.COLUMNS.y] @ curve
         distance = np.hypot(
             pixels[None, :, None] - x, pixels[:, None, None] - y
         ).min(axis=-1)

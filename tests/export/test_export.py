@@ -11,7 +11,7 @@ from PIL import Image
 
 import nbpainter
 from nbpainter import cli, export as exports
-from nbpainter.actions import ACTION_INDEX, COLOR_COLUMNS
+from nbpainter.actions import ACTION_INDEX, COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.export import sheets, svg
 from nbpainter.painter import canvas
@@ -47,8 +47,8 @@ def test_svg_has_a_path_for_each_stroke(painting, tmp_path):
 
 def _stroke(start_pressure, end_pressure, away=0):
     action = np.full((1, 12), 0.5)
-    action[0, nbpainter.actions.X_COLUMNS] = np.add([0.2, 0.5, 0.8], away)
-    action[0, nbpainter.actions.Y_COLUMNS] = [0.2, 0.7, 0.2]
+    action[0, nbpainter.actions.COLUMNS.x] = np.add([0.2, 0.5, 0.8], away)
+    action[0, nbpainter.actions.COLUMNS.y] = [0.2, 0.7, 0.2]
     action[0, ACTION_INDEX["start_pressure"]] = start_pressure
     action[0, ACTION_INDEX["end_pressure"]] = end_pressure
     return nbpainter.Painting(action, 64, 64)
@@ -76,7 +76,7 @@ def test_the_path_of_a_stroke_outside_is_not_seen():
 
 def test_a_stroke_outside_whose_edge_is_seen_has_a_path():
     action = np.full(12, 0.5)
-    action[nbpainter.actions.X_COLUMNS] = 2.0
+    action[nbpainter.actions.COLUMNS.x] = 2.0
     edge = np.full((4, 2), 0.5)
     _, width, opacity = svg.fit_path(action, 0, 98, edge, 100)
     assert width > 1.9
@@ -86,7 +86,7 @@ def test_a_stroke_outside_whose_edge_is_seen_has_a_path():
 def test_a_path_is_as_wide_as_the_paint():
     # Half opacity, 20 of 100 pixels wide, with round ends.
     action = np.full((1, 12), 0.5)
-    action[0, nbpainter.actions.X_COLUMNS] = [0.2, 0.5, 0.8]
+    action[0, nbpainter.actions.COLUMNS.x] = [0.2, 0.5, 0.8]
     y, x = np.indices((20, 80)) + 0.5
     bar = np.where(np.hypot(x - np.clip(x, 10, 70), y - 10) < 10, 0.5, 0)
     points, width, opacity = svg.fit_path(action[0], 40, 10, bar, 100)
@@ -130,7 +130,7 @@ def test_a_transparent_png_keeps_straight_colours(painting, tmp_path):
 
 def test_layers_keep_strokes_that_lie_outside(generator):
     actions = nbpainter.random_actions(4, seed=3)
-    outside = nbpainter.actions.X_COLUMNS
+    outside = nbpainter.actions.COLUMNS.x
     actions[np.ix_([0, 2], outside)] = 3.0
     layers = list(canvas.stroke_layers(actions, generator, 64, 64))
     assert [opacity.size > 0 for _, _, opacity in layers] == [
@@ -155,7 +155,7 @@ def test_a_file_name_cannot_write_into_the_page(painting, tmp_path, suffix):
 
 
 def test_few_colours_stand_for_many():
-    colors = nbpainter.random_actions(300, seed=2)[:, COLOR_COLUMNS]
+    colors = nbpainter.random_actions(300, seed=2)[:, COLUMNS.color]
     few = sheets.few_colors(colors)
     assert 1 < len(np.unique(few, axis=0)) <= sheets.MAX_COLORS
     assert np.abs(few - colors).mean() < 0.15
@@ -197,7 +197,7 @@ def test_sheets_show_the_colours_of_a_palette(painting):
     # More colours than are told apart without one.
     actions = nbpainter.random_actions(30, seed=4)
     free = nbpainter.Painting(actions, 60, 40)
-    colors = [nbpainter.images.to_hex(a[COLOR_COLUMNS]) for a in actions]
+    colors = [nbpainter.images.to_hex(a[COLUMNS.color]) for a in actions]
     chosen = nbpainter.Painting(actions, 60, 40, palette=colors)
     (figure,) = chosen.steps(1)
     shown = [said[:7] for said in _said(figure) if said.startswith("#")]
@@ -282,7 +282,7 @@ def test_bad_endings_are_refused_before_painting(tmp_path, capsys, ending):
 
 def test_strokes_outside_the_picture_are_steps_too():
     actions = nbpainter.random_actions(6, seed=1)
-    actions[:4, nbpainter.actions.X_COLUMNS] += 2
+    actions[:4, nbpainter.actions.COLUMNS.x] += 2
     painting = nbpainter.Painting(actions, 30, 20)
     frames = list(painting.frames(7))
     assert len(frames) == 7

@@ -72,7 +72,7 @@ def test_one_dab_is_two_paraboloids():
 
 def test_gradients_of_a_draw_are_finite(spattering):
     actions = random_actions(4, seed=2)
-    actions[1, nbpainter.actions.PRESSURE_COLUMNS] = 0
+    actions[1, nbpainter.actions.COLUMNS.pressure] = 0
     actions[2] = 0.5
     variable = tf.Variable(actions)
     noise = tf.random.stateless_normal((4, 384, 3), [0, 1])

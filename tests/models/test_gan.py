@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nbpainter
-from nbpainter.actions import COLOR_COLUMNS, random_actions
+from nbpainter.actions import COLUMNS, random_actions
 from nbpainter.errors import DataError, TrainingError
 from nbpainter.models.gan import round_like_files
 
@@ -33,7 +33,7 @@ def test_a_calm_generator_says_that_it_has_no_noise(generator):
 
 def test_strokes_are_rounded_as_in_a_file():
     actions = random_actions(5, seed=4)
-    actions[4, COLOR_COLUMNS] = 1.0  # White: nothing of it can be seen.
+    actions[4, COLUMNS.color] = 1.0  # White: nothing of it can be seen.
     keras.utils.set_random_seed(0)
     strokes = nbpainter.build_generator()(actions)
     file = np.rint(255 * nbpainter.on_white(strokes)).astype("uint8")

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import nbpainter
-from nbpainter.actions import COLOR_COLUMNS, random_actions
+from nbpainter.actions import COLUMNS, random_actions
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.models.stroke_field import curve_samples
 
@@ -30,7 +30,7 @@ def test_strokes_are_rgba_in_range_and_in_colour(build, size):
     assert strokes.min() >= 0
     assert strokes.max() <= 1
     color = strokes[:, size // 2, 0, :3]
-    np.testing.assert_allclose(color, actions[:, COLOR_COLUMNS], atol=1e-6)
+    np.testing.assert_allclose(color, actions[:, COLUMNS.color], atol=1e-6)
 
 
 def test_strokes_in_a_batch_do_not_influence_each_other(generator):

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 import nbpainter
-from nbpainter.actions import PRESSURE_COLUMNS, random_actions
+from nbpainter.actions import COLUMNS, random_actions
 from nbpainter.models.stroke_field import (
     KNOTS,
     Gaussians,
@@ -73,7 +73,7 @@ def test_a_stroke_is_the_same_at_every_size(generator):
 def test_the_quarter_of_pixels_is_the_picture_s():
     generator = nbpainter.build_generator(num_nib=3, curves=True)
     actions = nbpainter.random_actions(2)
-    actions[:, PRESSURE_COLUMNS] = 0.5
+    actions[:, COLUMNS.pressure] = 0.5
     whole = np.array(generator.field(actions))
     even = (np.arange(0, 64, 2) + 0.5) / 64
     part = np.array(

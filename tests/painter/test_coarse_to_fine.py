@@ -6,7 +6,7 @@ import pytest
 from skimage import data
 
 import nbpainter
-from nbpainter.actions import COLOR_COLUMNS, X_COLUMNS, Y_COLUMNS
+from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.painter import windows
 
@@ -55,11 +55,11 @@ def test_windows_become_parts_of_the_picture():
     active = np.ones((len(batch), 1), bool)
     strokes = grid.to_picture(middle, batch, active)
     rows, columns = np.divmod(batch, grid.columns)
-    for names, cells in ((X_COLUMNS, columns), (Y_COLUMNS, rows)):
+    for names, cells in ((COLUMNS.x, columns), (COLUMNS.y, rows)):
         centre = (cells + 0.5) * grid.core / grid.unit
         for name in names:
             np.testing.assert_allclose(strokes[:, name], centre, atol=1e-6)
-    size = nbpainter.ACTION_INDEX["size"]
+    size = nbpainter.actions.COLUMNS.size
     assert strokes[0, size] == pytest.approx(
         0.5 + np.log(grid.side / grid.unit) / 2
     )
@@ -255,7 +255,7 @@ def test_every_stroke_has_a_colour_of_the_palette(palette, tmp_path):
     again = nbpainter.Painting.load(tmp_path / "painting.json")
     assert again.palette == painting.palette
     assert len(again.palette) == (5 if palette == 5 else 3)
-    colors = np.rint(255 * again.actions[:, COLOR_COLUMNS]).astype("uint8")
+    colors = np.rint(255 * again.actions[:, COLUMNS.color]).astype("uint8")
     used = {"#" + color.tobytes().hex() for color in colors}
     assert used <= set(painting.palette)
     assert len(used) > 1
@@ -268,9 +268,9 @@ def _with_palette(num_colors, seed):
     chosen = nbpainter.paint(data.coffee(), 40, palette=num_colors, **settings)
     snapped = free.actions.copy()
     palette = nbpainter.images.colors_of(chosen.palette)
-    distance = snapped[:, None, COLOR_COLUMNS] - palette
+    distance = snapped[:, None, COLUMNS.color] - palette
     nearest = np.sum(distance**2, axis=-1).argmin(axis=1)
-    snapped[:, COLOR_COLUMNS] = palette[nearest]
+    snapped[:, COLUMNS.color] = palette[nearest]
     snapped = nbpainter.Painting(snapped, free.width, free.height)
     target = nbpainter.load_photo(data.coffee(), 64)
     after = float(nbpainter.psnr(snapped.canvas, target))
@@ -302,7 +302,7 @@ def test_paint_stays_inside_the_mask():
 
 def test_large_strokes_come_first():
     painting = nbpainter.paint(data.astronaut(), 50, size=64, **QUICK)
-    size = painting.actions[:, nbpainter.ACTION_INDEX["size"]]
+    size = painting.actions[:, nbpainter.actions.COLUMNS.size]
     assert np.corrcoef(size, np.arange(len(size)))[0, 1] < -0.5
 
 

@@ -59,7 +59,7 @@ def test_laying_strokes_is_compositing_windows(generator):
 def test_wide_brushes_are_drawn_small_and_enlarged(seed):
     generator = nbpainter.load_pretrained("generator_gan")
     actions = nbpainter.random_actions(4, seed=6)
-    actions[:, nbpainter.ACTION_INDEX["size"]] = [0.7, 0.8, 0.9, 1.0]
+    actions[:, nbpainter.actions.COLUMNS.size] = [0.7, 0.8, 0.9, 1.0]
     canvas = np.ones((256, 256, 3), "float32")
     laid = rendering.lay_strokes(canvas, actions, generator, seed)
     strokes = nbpainter.render_strokes(generator, actions, 256, seed)
