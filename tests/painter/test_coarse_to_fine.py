@@ -282,11 +282,11 @@ def test_8_colours_cost_little():
     assert chosen > free - 2.5
 
 
-def test_with_4_colours_choosing_while_painting_is_better_than_snapping():
-    rows = [_with_palette(4, seed) for seed in range(3)]
+def test_with_3_colours_choosing_while_painting_is_better_than_snapping():
+    rows = [_with_palette(3, seed) for seed in range(3)]
     free, chosen, after = np.mean(rows, axis=0)
     assert chosen > free - 2.5
-    assert chosen > after + 0.3
+    assert chosen > after + 0.5
 
 
 def test_paint_stays_inside_the_mask():
