@@ -28,8 +28,6 @@ from nbpainter.models.generators import stroke_noise
 _OPAQUE = 1 - 1e-7
 # Blocks that are drawn in one batch; of a random draw a quarter.
 _BATCH = 64
-# So few blocks are drawn sooner than a function for them is compiled.
-_FEW_BLOCKS = 128
 # Pixels of a block's side.
 _BLOCK = 64
 # Pixels around a block, to interpolate in.
@@ -111,17 +109,16 @@ def composite(canvas, colors, opacities):
     return tf.reshape(painted, tf.shape(canvas))
 
 
-def _draw(generator, actions, noise=None):
-    return generator.opacity(actions, _DRAWN, noise)
-
-
 @functools.lru_cache(maxsize=8)
 def _compiled_draw(generator, noisy):
-    """Compile `_draw`, once per generator."""
+    """Compile the drawing of blocks, once per generator."""
+
+    def draw(actions, noise=None):
+        return generator.opacity(actions, _DRAWN, noise)
+
     signature = [tf.TensorSpec((None, len(ACTION_INDEX)))]
     if noisy:
         signature.append(tf.TensorSpec((None, *generator.noise_shape)))
-    draw = functools.partial(_draw, generator)
     return tf.function(draw, input_signature=signature, autograph=False)
 
 
@@ -159,17 +156,16 @@ def _cut_blocks(actions, height, width, reach):
     radius = brush_radius(actions[:, ACTION_INDEX["size"]])
     reach = radius * (reach[0] + reach[1] * pressure)
     steps = np.ceil(np.log2(radius * unit / _SMOOTH_RADIUS)).clip(0)
-    path = np.tensordot(actions, _PATH, axes=1)  # (n, 3, points)
-    limits = []
-    for curve, side in ((path[:, 0], width), (path[:, 1], height)):
-        low = np.floor((curve.min(axis=1) - reach) * unit).clip(0, side)
-        high = np.ceil((curve.max(axis=1) + reach) * unit).clip(0, side)
-        limits += [low.astype(int).tolist(), high.astype(int).tolist()]
+    steps = 2 ** steps.astype(int)
+    path = np.tensordot(actions, _PATH, axes=1)[:, :2]  # (n, 2, points)
+    corner = (path.min(axis=2) - reach[:, None]) * unit
+    corner = np.floor(corner).clip(0, [width, height]).astype(int)
+    end = (path.max(axis=2) + reach[:, None]) * unit
+    end = np.ceil(end).clip(0, [width, height]).astype(int)
+    places = np.concatenate([corner, end, steps[:, None]], axis=1).tolist()
     blocks = []
     # A stroke that lies outside has one empty block.
-    for stroke, (left, right, top, bottom, step) in enumerate(
-        zip(*limits, (2 ** steps.astype(int)).tolist())
-    ):
+    for stroke, (left, top, right, bottom, step) in enumerate(places):
         side = _BLOCK * step
         blocks += [
             (stroke, x, y, min(x + side, right), min(y + side, bottom), step)
@@ -203,9 +199,7 @@ def draw_blocks(actions, generator, height, width, seed=None):
     blocks = _cut_blocks(actions, height, width, generator.reach)
     noisy = seed is not None
     at_once = _BATCH // 4 if noisy else _BATCH
-    draw = functools.partial(_draw, generator)
-    if len(blocks) > _FEW_BLOCKS:
-        draw = _compiled_draw(generator, noisy)
+    draw = _compiled_draw(generator, noisy)
     for start in range(0, len(blocks), at_once):
         batch = blocks[start : start + at_once]
         # A block's side and place, with its margin.
@@ -216,10 +210,9 @@ def draw_blocks(actions, generator, height, width, seed=None):
         )
         inputs = [moved]
         if noisy:
-            drawn = {
-                k: stroke_noise(generator, seed, k) for k in set(batch[:, 0])
-            }
-            inputs.append(np.stack([drawn[k] for k in batch[:, 0]]))
+            strokes, which = np.unique(batch[:, 0], return_inverse=True)
+            noise = [stroke_noise(generator, seed, k) for k in strokes]
+            inputs.append(np.stack(noise)[which])
         opacities = draw(*inputs).numpy()
         for (stroke, left, top, right, bottom, step), opacity in zip(
             batch.tolist(), opacities

@@ -150,12 +150,9 @@ def paint(
     check_choices(
         num_strokes=num_strokes,
         size=size,
-        seed=seed,
         num_steps=num_steps,
         learning_rate=learning_rate,
         seconds=seconds,
-        palette=palette,
-        background=background,
     )
     clock = _Clock(seconds)
     own = {"generator": generator, "seed": seed}
@@ -176,7 +173,7 @@ def paint(
         )
     painter = _Painter(painting, target, mask, num_steps, learning_rate, clock)
     with clock.stopped_by_interrupt():
-        painter.paint(num_strokes and int(num_strokes), verbose)
+        painter.paint(num_strokes, verbose)
     return painter.finish()
 
 
@@ -208,15 +205,13 @@ class _Clock:
 
     def __init__(self, seconds):
         self.started = time.perf_counter()
-        self.seconds = seconds
+        self.seconds = float("inf") if seconds is None else seconds
         self.interrupted = False
 
     def passed(self):
         return time.perf_counter() - self.started
 
     def remaining(self):
-        if self.seconds is None:
-            return float("inf")
         return self.seconds - self.passed()
 
     def is_over(self):
@@ -279,9 +274,7 @@ class _Painter:
         self.num_steps, self.learning_rate = num_steps, learning_rate
         self.forbidden = _load_forbidden(mask, target)
         self.target = np.where(self.forbidden > 0, painting.blank(), target)
-        self.palette = None
-        if painting.palette:
-            self.palette = images.colors_of(painting.palette)
+        self.palette = [images.from_hex(color) for color in painting.palette]
         self.model = load_generator(painting.generator)
         self.optimizer = optimizer_of(self.model)
         self.actions = painting.actions
@@ -305,9 +298,9 @@ class _Painter:
 
     def paint(self, num_strokes, verbose):
         """Paint until there are so many strokes, or time is over."""
-        fit_seconds = num_strokes is None and self.clock.seconds is not None
+        fit_seconds = num_strokes is None and self.clock.seconds < float("inf")
         if num_strokes is not None:
-            self.planned = num_strokes
+            self.planned = int(num_strokes)
         bar = keras.utils.Progbar(
             None if fit_seconds else self.planned,
             stateful_metrics=["psnr"],
@@ -377,13 +370,12 @@ class _Painter:
                 return None
             if 0 < stage < _NUM_COARSE:
                 actions = self._restart(actions, active, window, random)
+            # Colours of a palette are chosen while all is coarse.
+            done = np.float32([stage, stage + 1]) / _NUM_COARSE
             schedule = Schedule(
                 num_steps=max(1, round(steps * num_steps)),
                 learning_rate=rate * self.learning_rate,
-                # Colours of a palette are chosen while all is coarse.
-                snap=np.minimum(
-                    [stage / _NUM_COARSE, (stage + 1) / _NUM_COARSE], 1
-                ),
+                snap=np.minimum(done, 1),
             )
             actions = self.optimizer.move(
                 actions, active, window, side, schedule, self.palette

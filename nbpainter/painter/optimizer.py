@@ -55,13 +55,13 @@ class Schedule(NamedTuple):
     Attributes:
         num_steps: int, steps of Adam.
         learning_rate: float, at the start of a cosine decay to 0.
-        snap: pair of floats in `[0, 1]`, how far colours are drawn to the
-            nearest of the palette, at the first and at the last step.
+        snap: float32 array `(2,)` in `[0, 1]`, how far colours are drawn to
+            the nearest of the palette, at the first and at the last step.
     """
 
     num_steps: int
     learning_rate: float
-    snap: tuple = (0.0, 0.0)
+    snap: np.ndarray
 
 
 def adam_update(values, gradient, first, second, step, learning_rate):
@@ -118,7 +118,7 @@ class StrokeOptimizer:
             autograph=False,
         )
 
-    def move(self, actions, active, window, side, schedule, palette=None):
+    def move(self, actions, active, window, side, schedule, palette):
         """Move strokes so that their windows match the photograph better.
 
         Args:
@@ -127,7 +127,7 @@ class StrokeOptimizer:
             window: `Window`.
             side: int, pixels to work at; it divides the windows' side.
             schedule: `Schedule`.
-            palette: float32 array `(n, 3)`. Default: any colour.
+            palette: list of float arrays `(3,)`. Any colour if it is empty.
 
         Returns:
             Actions as before.
@@ -135,14 +135,14 @@ class StrokeOptimizer:
         window = window.shrink(side)
         low = np.where(_IS_POSITION, window.margin, 0)
         share = np.clip((actions - low) / (1 - 2 * low), 0.002, 0.998)
-        descend = self._graph(palette is not None, window.forbidden.any())
+        descend = self._graph(len(palette) > 0, window.forbidden.any())
         moved = descend(
             np.float32(np.log(share / (1 - share))),
             active,
             window,
             window.shrink(COARSE),
-            schedule._replace(snap=np.float32(schedule.snap)),
-            np.zeros((0, 3), "float32") if palette is None else palette,
+            schedule,
+            np.float32(palette).reshape(-1, 3),
             curve_samples(_NUM_POINTS[side]),
         )
         return moved.numpy()
@@ -224,23 +224,11 @@ class StrokeOptimizer:
         if self.generator.noise_shape is not None:
             # Spatter is smooth enough to be looked at in coarse pixels.
             opacities = _pool(opacities, COARSE)
-            ratios = self._spatter_ratios(actions, window.pixels)
+            ratios = self.spatter * spatter_ratios(actions, window.pixels)
             loss += tf.reduce_mean(
                 coarse.mask * variance(coarse.canvas, colors, opacities, ratios)
             )
         return loss
-
-    def _spatter_ratios(self, actions, pixels):
-        """Variance of a draw's opacity over `opacity (1 - opacity)`.
-
-        It grows with the pressure, and a pixel wider than a dab averages it.
-        """
-        size = actions[..., ACTION_INDEX["size"], None]
-        pressure = tf.reduce_mean(
-            tf.gather(actions, PRESSURE_COLUMNS, axis=-1), -1, keepdims=True
-        )
-        radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
-        return self.spatter * pressure * radius / (radius + _HALF_SPATTER)
 
     def importance(self, actions, active, window):
         """Say what each stroke is worth, in coarse pixels.
@@ -278,6 +266,25 @@ def optimizer_of(generator):
     return StrokeOptimizer(generator)
 
 
+def spatter_ratios(actions, pixels):
+    """Variance of a draw's opacity over `opacity (1 - opacity)`, relatively.
+
+    It grows with the pressure, and a pixel wider than a dab averages it.
+
+    Args:
+        actions: float tensor `(..., 12)`.
+        pixels: float, what the side of their window measures in pixels.
+
+    Returns:
+        A float tensor `(..., 1)`, 1 at a pressure of 1 under a wide brush.
+    """
+    size = actions[..., ACTION_INDEX["size"], None]
+    pressure = tf.gather(actions, PRESSURE_COLUMNS, axis=-1)
+    pressure = tf.reduce_mean(pressure, axis=-1, keepdims=True)
+    radius = tf.exp(2 * size) * (pixels / WINDOW_SIZE)
+    return pressure * radius / (radius + _HALF_SPATTER)
+
+
 def measure_spatter(generator):
     """Measure how much a generator with a noise input spatters.
 
@@ -298,10 +305,8 @@ def measure_spatter(generator):
     draws = generator.opacity(tf.tile(actions, [2, 1]), WINDOW_SIZE, noise)
     first, second = tf.split(draws, 2)
     calm = generator.opacity(actions, WINDOW_SIZE)
-    radius = tf.exp(2 * actions[:, ACTION_INDEX["size"]])
-    ratio = tf.reduce_mean(tf.gather(actions, PRESSURE_COLUMNS, axis=1), axis=1)
-    ratio *= radius / (radius + _HALF_SPATTER)
-    expected = ratio[:, None, None] * calm * (1 - calm)
+    ratios = spatter_ratios(actions, WINDOW_SIZE)
+    expected = ratios[:, None] * calm * (1 - calm)
     variance = (first - second) ** 2 / 2
     return float(tf.reduce_sum(variance) / tf.reduce_sum(expected))
 

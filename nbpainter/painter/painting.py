@@ -86,7 +86,7 @@ class Painting:
         """The generator, and the seed of its random draw."""
         generator = load_generator(self.generator)
         noisy = generator.noise_shape is not None
-        return {"generator": generator, "seed": self.seed if noisy else None}
+        return generator, self.seed if noisy else None
 
     def blank(self, size=None):
         """Return the empty canvas, float32 `(height, width, 3)`."""
@@ -110,7 +110,7 @@ class Painting:
         canvas = self.blank(size)
         if transparent:
             canvas = np.zeros((*canvas.shape[:2], 4), "float32")
-        canvas = lay_strokes(canvas, self.actions, **self._drawer())
+        canvas = lay_strokes(canvas, self.actions, *self._drawer())
         return straight_alpha(canvas) if transparent else canvas.clip(0, 1)
 
     def layers(self, size=None):
@@ -122,10 +122,8 @@ class Painting:
         Yields:
             `top` and `left` in pixels, and a float32 array `(h, w)`.
         """
-        height, width = self._shape(size)
-        return stroke_layers(
-            self.actions, height=height, width=width, **self._drawer()
-        )
+        generator, seed = self._drawer()
+        return stroke_layers(self.actions, generator, *self._shape(size), seed)
 
     def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
@@ -166,7 +164,7 @@ class Painting:
             The canvas before the first stroke and after each, the same
             array each time, not yet limited to `[0, 1]`.
         """
-        return lay_in_turn(self.blank(size), self.actions, **self._drawer())
+        return lay_in_turn(self.blank(size), self.actions, *self._drawer())
 
     def frames(self, num_frames=75, size=None):
         """Yield the canvas while it is painted, from empty to finished.

@@ -19,7 +19,6 @@ from nbpainter.actions import (
     PRESSURE_COLUMNS,
     X_COLUMNS,
     Y_COLUMNS,
-    columns,
     move_actions,
 )
 from nbpainter.images import resize
@@ -71,14 +70,10 @@ class Window(NamedTuple):
 
     def shrink(self, side):
         """Average the pictures down to a side that divides theirs."""
-        return Window(*(_shrink(p, side) for p in self[:4]), *self[4:])
-
-
-def _shrink(pictures, side):
-    count, before, _, channels = pictures.shape
-    step = before // side
-    parts = pictures.reshape(count, side, step, side, step, channels)
-    return parts.mean((2, 4))
+        step = self.target.shape[1] // side
+        shape = (len(self.target), side, step, side, step, -1)
+        pictures = [p.reshape(shape).mean((2, 4)) for p in self[:4]]
+        return Window(*pictures, *self[4:])
 
 
 def plan_levels(num_strokes, height, width):
@@ -236,7 +231,10 @@ class Grid:
         )
 
     def allot(self, canvas, num_strokes):
-        """Give each window strokes in proportion to its error's root.
+        """Give each window strokes in proportion to its squared error.
+
+        What was painted before has less error: where a painting was stopped,
+        windows that have no strokes yet get most of the missing ones.
 
         Args:
             canvas: float32 array `(height, width, 3)`.
@@ -250,7 +248,7 @@ class Grid:
         core = slice(self.margin, -self.margin or None)
         error = (paintable[..., 0] * (error + 1e-9))[core, core]
         error = error.reshape(self.rows, self.core, self.columns, self.core)
-        shares = np.sqrt(error.sum((1, 3)).ravel())
+        shares = error.sum((1, 3)).ravel()
         # No window gets a crowd: the others' batches would wait for it.
         shares = np.minimum(shares, _MAX_LOAD * shares.mean())
         return largest_remainder(shares, num_strokes)
@@ -331,9 +329,8 @@ def place_strokes(window, num_strokes, random, sizes=_SIZES):
     reach = (1 - 2 * window.margin) * (0.08 + 0.15 * random.random(shape))
     dx, dy = reach * np.cos(angle), reach * np.sin(angle)
     actions = np.empty((*shape, len(ACTION_NAMES)), "float32")
-    actions[..., columns("control_x", "control_y")] = np.stack([x, y], -1)
-    actions[..., columns("start_x", "start_y")] = np.stack([x - dx, y - dy], -1)
-    actions[..., columns("end_x", "end_y")] = np.stack([x + dx, y + dy], -1)
+    actions[..., X_COLUMNS] = np.stack([x - dx, x, x + dx], -1)
+    actions[..., Y_COLUMNS] = np.stack([y - dy, y, y + dy], -1)
     actions[..., ACTION_INDEX["size"]] = np.linspace(*sizes, num_strokes)
     actions[..., PRESSURE_COLUMNS] = 0.5
     windows = np.arange(num_windows)[:, None]
