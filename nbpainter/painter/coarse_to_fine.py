@@ -278,9 +278,7 @@ class _Painter:
         self.model = load_generator(painting.generator)
         self.optimizer = optimizer_of(self.model)
         self.actions = painting.actions
-        self.canvas = lay_strokes(
-            painting.blank(), painting.actions, self.model
-        )
+        self.canvas = lay_strokes(painting.blank(), self.actions, self.model)
         self._check_photo(painting.figures.get("psnr", 0))
         self.spent = painting.figures.get("seconds", 0.0)
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
@@ -307,6 +305,7 @@ class _Painter:
             verbose=verbose,
             unit_name="stroke",
         )
+        shape = self.target.shape[:2]
         seconds_per_stroke = _SECONDS_PER_STROKE
         while not self._must_stop():
             num_painted, started = len(self.actions), self.clock.passed()
@@ -315,13 +314,10 @@ class _Painter:
                 self.planned = min(num_painted + max(1, fitting), MAX_STROKES)
             if num_painted >= self.planned:
                 break
-            level = next_level(
-                self.planned, num_painted, *self.target.shape[:2]
-            )
+            level = next_level(self.planned, num_painted, *shape)
             self._paint_level(*level, bar)
-            seconds_per_stroke = (self.clock.passed() - started) / max(
-                1, len(self.actions) - num_painted
-            )
+            num_new = max(1, len(self.actions) - num_painted)
+            seconds_per_stroke = (self.clock.passed() - started) / num_new
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
         if self.clock.interrupted:

@@ -173,14 +173,10 @@ def _to_strokes(actions):
 
 def _to_actions(strokes):
     """The actions of entries of the stroke file, float32 `(n, 12)`."""
-    actions = np.empty((len(strokes), len(ACTION_INDEX)))
-    if not strokes:
-        return np.float32(actions)
-    for name, where in zip(_POINTS, _POINT_COLUMNS):
-        actions[:, where] = [stroke[name] for stroke in strokes]
-    radius = [stroke["radius"] for stroke in strokes]
-    actions[:, COLUMNS.size] = size_of_radius(radius)
-    actions[:, COLUMNS.pressure] = [stroke["pressure"] for stroke in strokes]
-    colors = [from_hex(stroke["color"]) for stroke in strokes]
-    actions[:, COLUMNS.color] = colors
-    return np.float32(actions)
+    actions = np.empty((len(strokes), len(ACTION_INDEX)), "float32")
+    for action, stroke in zip(actions, strokes):
+        action[_POINT_COLUMNS] = [stroke[name] for name in _POINTS]
+        action[COLUMNS.size] = size_of_radius(stroke["radius"])
+        action[COLUMNS.pressure] = stroke["pressure"]
+        action[COLUMNS.color] = from_hex(stroke["color"])
+    return actions
