@@ -41,7 +41,7 @@ _STAGES = (
 )
 _NUM_COARSE = sum(side == COARSE for side, _, _ in _STAGES)
 # Times the steps: one window alone is cheap, and all others build on it.
-_SINGLE_WINDOW_STEPS = 2.4
+_SINGLE_WINDOW_STEPS = 2.2
 # Importance over the mean; strokes of less start again elsewhere.
 _UNIMPORTANT = 0.05
 # Component `size` of strokes that start again, on top.
