@@ -223,10 +223,10 @@ class Grid:
         )
 
     def allot(self, canvas, num_strokes):
-        """Give each window strokes in proportion to its squared error.
+        """Give each window strokes in proportion to its error's root.
 
         What was painted before has less error: where a painting was stopped,
-        windows that have no strokes yet get most of the missing ones.
+        windows that have no strokes yet get more of the missing ones.
 
         Args:
             canvas: float32 array `(height, width, 3)`.
@@ -240,7 +240,7 @@ class Grid:
         core = slice(self.margin, -self.margin or None)
         error = (paintable[..., 0] * (error + 1e-9))[core, core]
         error = error.reshape(self.rows, self.core, self.columns, self.core)
-        shares = error.sum((1, 3)).ravel()
+        shares = np.sqrt(error.sum((1, 3)).ravel())
         # No window gets a crowd: the others' batches would wait for it.
         shares = np.minimum(shares, _MAX_LOAD * shares.mean())
         return largest_remainder(shares, num_strokes)
