@@ -184,10 +184,9 @@ def _plot_strokes(axis, numbers, points, widths, colors):
 
 def _plot_colors(axis, numbers, colors):
     """List a page's colours, light to dark, and the strokes of each."""
-    names = [to_hex(color) for color in colors]
-    strokes = {name: [] for name in names}
-    for name, number in zip(names, numbers):
-        strokes[name].append(str(number))
+    strokes = {}
+    for number, color in zip(numbers, colors):
+        strokes.setdefault(to_hex(color), []).append(str(number))
     shown = sorted(strokes, key=lambda name: -from_hex(name) @ _LUMA)
     # Many colours are listed in several columns, and in small letters.
     num_columns = math.ceil(math.sqrt(len(shown) / 24))
@@ -196,7 +195,7 @@ def _plot_colors(axis, numbers, colors):
         said = " ".join(strokes[name])
         if len(numbers) > _NUMBERED:
             said = f"{len(strokes[name])} \u00d7"
-        labels.append(textwrap.fill(f"{name}  {said}", 24 // num_columns))
+        labels.append(textwrap.fill(f"{name}  {said}", 20))
     axis.legend(
         [Patch(fc=name, ec="0.5", lw=0.5) for name in shown],
         labels,

@@ -38,8 +38,8 @@ def fit_paths(painting):
         that are not seen.
     """
     layers = painting.layers(_DRAWN_SIDE)
-    count = len(painting)
-    points, widths, opacities = np.zeros((count, 3, 2)), *np.zeros((2, count))
+    points = np.zeros((len(painting), 3, 2))
+    widths, opacities = np.zeros((2, len(painting)))
     for index, (action, layer) in enumerate(zip(painting.actions, layers)):
         path = fit_path(action, *layer, _DRAWN_SIDE)
         points[index], widths[index], opacities[index] = path
