@@ -1,18 +1,16 @@
 """Write a painting as whatever the ending of a file's name asks for."""
 
-from nbpainter.export.player import write_player
-from nbpainter.export.sheets import write_sheets
-from nbpainter.export.svg import write_svg
+from nbpainter.export import player, sheets, svg
 from nbpainter.images import check_ending, find_ffmpeg
 from nbpainter.painter.painting import Painting
 
 _WRITERS = {
-    ".svg": write_svg,
-    ".html": write_player,
+    ".svg": svg.write_svg,
+    ".html": player.write_player,
     ".gif": Painting.save_animation,
     ".webp": Painting.save_animation,
     ".mp4": Painting.save_animation,
-    ".pdf": write_sheets,
+    ".pdf": sheets.write_sheets,
     ".png": Painting.save_image,
     ".jpg": Painting.save_image,
     ".jpeg": Painting.save_image,

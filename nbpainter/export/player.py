@@ -11,7 +11,7 @@ import html
 import importlib.resources
 import json
 import pathlib
-import re
+import string
 
 import numpy as np
 from PIL import Image
@@ -57,12 +57,9 @@ def write_player(painting, path):
         "PICTURE": _to_png(to_image(painting.canvas)),
     }
     page = importlib.resources.files("nbpainter.export").joinpath("player.html")
-    # One pass: a title that looks like a part stays a title.
-    text = re.sub(
-        f"__({'|'.join(parts)})__",
-        lambda match: str(parts[match[1]]),
-        page.read_text("utf-8"),
-    )
+    # One pass: a title that looks like a part stays a title; so do the
+    # script's own `${...}`.
+    text = string.Template(page.read_text("utf-8")).safe_substitute(parts)
     with written_whole(path) as temporary:
         temporary.write_text(text, "utf-8")
 

@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from nbpainter.actions import COLUMNS, brush_radius, sampling_matrix
+from nbpainter import actions
 from nbpainter.files import written_whole
 from nbpainter.images import resize, to_hex
 
@@ -38,12 +38,11 @@ def fit_paths(painting):
         that are not seen.
     """
     layers = painting.layers(_DRAWN_SIDE)
-    paths = [
-        fit_path(action, *layer, _DRAWN_SIDE)
-        for action, layer in zip(painting.actions, layers)
-    ]
-    points = np.array([path[0] for path in paths]).reshape(-1, 3, 2)
-    widths, opacities = np.array([path[1:] for path in paths]).reshape(-1, 2).T
+    points = np.zeros((len(painting), 3, 2))
+    widths, opacities = np.zeros((2, len(painting)))
+    for index, (action, layer) in enumerate(zip(painting.actions, layers)):
+        path = fit_path(action, *layer, _DRAWN_SIDE)
+        points[index], widths[index], opacities[index] = path
     return points, widths, opacities
 
 
@@ -65,7 +64,7 @@ def fit_path(action, top, left, opacity, side):
 
     Example:
 
-    >>> from nbpainter.actions import (COLUMNS)
+    >>> from nbpainter.actions import COLUMNS
     >>> action = np.full(12, 0.5)
     >>> action[COLUMNS.x] = 0.1, 0.5, 0.9
     >>> points, width, opacity = fit_path(action, 40, 5, np.ones((20, 90)), 100)
@@ -73,7 +72,7 @@ def fit_path(action, top, left, opacity, side):
     ([[0.1, 0.5], [0.5, 0.5], [0.9, 0.5]], 0.2, 1.0)
     """
     if not opacity.size:
-        width = 2 * brush_radius(action[COLUMNS.size])
+        width = 2 * actions.brush_radius(action[actions.COLUMNS.size])
         return _part_of_curve(action, 0, 1), width, 0.0
     scale = min(1, _FITTED_SIDE / max(opacity.shape))
     rows, columns = (max(1, round(scale * length)) for length in opacity.shape)
@@ -100,15 +99,14 @@ def fit_path(action, top, left, opacity, side):
         if iou[index] > best_iou:
             best_iou, radius = iou[index], radii[index]
             start, end = t[first], t[last]
-            inside = paint[covered[index]]
-            mean_opacity = float(inside.sum() / max(1, len(inside)))
+            mean_opacity = float(paint[covered[index]].mean())
     points = _part_of_curve(action, start, end)
     return points, 2 * radius / scale / side, mean_opacity
 
 
 def _curve(action, t):
     """Sample a stroke's curve: x and y, a float array `(2, num_points)`."""
-    x, y, _ = np.tensordot(action, sampling_matrix(t), axes=1)
+    x, y, _ = np.tensordot(action, actions.sampling_matrix(t), axes=1)
     return np.stack([x, y])
 
 
@@ -134,7 +132,7 @@ def write_svg(painting, path):
     width, height = painting.width, painting.height
     unit = max(width, height)
     points, widths, opacities = fit_paths(painting)
-    colors = painting.actions[:, COLUMNS.color]
+    colors = painting.actions[:, actions.COLUMNS.color]
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',

@@ -1,6 +1,6 @@
 """Metrics of a generator, measured on strokes of the real engine."""
 
-import itertools
+import functools
 
 import numpy as np
 
@@ -65,10 +65,10 @@ def _measure(name, compare, generator, episodes, seed=None):
         A dict: `NAME`, and `NAME_by_size`, see `measure_fvu`.
     """
     energies = []
-    seeds = itertools.repeat(None) if seed is None else itertools.count(seed)
     batches = StrokeBatches(episodes, batch_size=100)
-    for batch_seed, (actions, real) in zip(seeds, batches):
-        fake = render_strokes(generator, actions, seed=batch_seed)
+    for index, (actions, real) in enumerate(batches):
+        draw = None if seed is None else seed + index
+        fake = render_strokes(generator, actions, seed=draw)
         maps = map(np.asarray, compare(real[..., 3], fake[..., 3]))
         energies.append([np.sum(x**2, axis=(1, 2)) for x in maps])
     values = np.concatenate(energies, axis=1).T  # (n, 2)
@@ -98,23 +98,21 @@ def measure_spread(generator, actions, seed=0):
     Raises:
         EngineError: if libmypaint is missing.
     """
-    seeds = 2 * seed, 2 * seed + 1
-    first, second = (
-        draw_strokes(actions, brush=generator.brush, seed=s)[..., 3]
-        for s in seeds
-    )
-    engine_spread = float(np.mean((first - second) ** 2))
-    floor = engine_spread / 2 / float(np.mean(first**2))
+
+    def compare(draw):
+        first, second = (draw(seed=s)[..., 3] for s in (2 * seed, 2 * seed + 1))
+        return float(np.mean((first - second) ** 2)), float(np.mean(first**2))
+
+    engine = functools.partial(draw_strokes, actions, brush=generator.brush)
+    engine_spread, engine_energy = compare(engine)
     spread = 0.0
     if generator.noise_shape is not None:
-        first, second = (
-            render_strokes(generator, actions, seed=s)[..., 3] for s in seeds
-        )
-        spread = float(np.mean((first - second) ** 2))
+        own = functools.partial(render_strokes, generator, actions)
+        spread, _ = compare(own)
     return {
         "spread": round(spread, 5),
         "engine_spread": round(engine_spread, 5),
-        "fvu_floor": round(floor, 4),
+        "fvu_floor": round(engine_spread / 2 / engine_energy, 4),
     }
 
 

@@ -16,7 +16,7 @@ from nbpainter.errors import DataError
 from nbpainter.export import sheets, svg
 from nbpainter.painter import canvas
 
-HOSTILE = '<script>alert(1)</script>"&$x$__CONTENT__'
+HOSTILE = '<script>alert(1)</script>"&$x$__CONTENT__$CONTENT'
 
 
 @pytest.fixture(scope="module")
