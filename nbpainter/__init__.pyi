@@ -22,16 +22,13 @@ from .actions import (
     random_actions as random_actions,
 )
 from .config import (
-    BrushReportConfig as BrushReportConfig,
     DiscriminatorConfig as DiscriminatorConfig,
     GANConfig as GANConfig,
     GeneratorConfig as GeneratorConfig,
     PaintConfig as PaintConfig,
     ReportConfig as ReportConfig,
 )
-from .data.cache import (
-    open_episodes as open_episodes,
-)
+from .data.cache import open_episodes as open_episodes
 from .data.drawing import (
     draw_episodes as draw_episodes,
     inspect_episodes as inspect_episodes,
@@ -45,15 +42,9 @@ from .data.episodes import (
     tiny_episodes as tiny_episodes,
     to_rgba as to_rgba,
 )
-from .data.kaggle import (
-    download_episodes as download_episodes,
-)
-from .engine.brush import (
-    draw_strokes as draw_strokes,
-)
-from .engine.brush_file import (
-    load_brush as load_brush,
-)
+from .data.kaggle import download_episodes as download_episodes
+from .engine.brush import draw_strokes as draw_strokes
+from .engine.brush_file import load_brush as load_brush
 from .engine.suitability import (
     choose_brush as choose_brush,
     list_brushes as list_brushes,
@@ -64,9 +55,7 @@ from .errors import (
     NBPainterError as NBPainterError,
     TrainingError as TrainingError,
 )
-from .images import (
-    load_photo as load_photo,
-)
+from .images import load_photo as load_photo
 from .losses import (
     FVU as FVU,
     PerceptualLoss as PerceptualLoss,
@@ -99,15 +88,9 @@ from .models.presets import (
     read_manifest as read_manifest,
     save_pretrained as save_pretrained,
 )
-from .painter.canvas import (
-    composite as composite,
-)
-from .painter.coarse_to_fine import (
-    paint as paint,
-)
-from .painter.painting import (
-    Painting as Painting,
-)
+from .painter.canvas import composite as composite
+from .painter.coarse_to_fine import paint as paint
+from .painter.painting import Painting as Painting
 from .training.metrics import (
     measure_fvu as measure_fvu,
     measure_spread as measure_spread,

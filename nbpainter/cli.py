@@ -18,7 +18,7 @@ import threading
 import time
 
 import nbpainter
-from nbpainter.config import BrushReportConfig, PaintConfig
+from nbpainter.config import PaintConfig
 from nbpainter.errors import DataError, EngineError, NBPainterError
 from nbpainter.files import make_folder
 
@@ -456,7 +456,7 @@ def _train_brush(arguments):
     path = _load("training.train").train_brush(
         arguments.out, arguments.brush, resume=arguments.resume
     )
-    _print_report(path, arguments.out, config=BrushReportConfig(), enter=True)
+    _print_report(path, arguments.out, enter=True)
     print(f"Paint with it: nbpainter paint PHOTO --brush {path}")
 
 

@@ -162,16 +162,6 @@ class ReportConfig(DiscriminatorConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class BrushReportConfig(ReportConfig):
-    """The report card that ends the training of a brush: a quicker one."""
-
-    num_strokes: int = _number(1_000, 50)
-    num_judged: int = _number(3_000, 64)
-    num_test_strokes: int = _number(1_000, 32)
-    epochs: int = _number(2, 1)
-
-
-@dataclasses.dataclass(frozen=True)
 class PaintConfig:
     """Stage 4, painting a photograph.
 

@@ -306,11 +306,6 @@ def group_colors(colors, num_groups):
     return groups / 255, which.reshape(colors.shape[:-1])
 
 
-def colors_of(palette):
-    """Turn a palette into a float32 array `(n, 3)`, RGB in `[0, 1]`."""
-    return np.stack([from_hex(color) for color in palette])
-
-
 def save_image(picture, path):
     """Write a picture file.
 

@@ -115,7 +115,8 @@ class PerceptualLoss(keras.losses.Loss):
         gram_weight: float, of the third term. Default 1.
 
     Raises:
-        DataError: if the weights cannot be had, or a layer does not exist.
+        DataError: if the weights cannot be had.
+        ValueError: for a layer that VGG19 does not have; names those it has.
 
     Example:
 
@@ -235,12 +236,6 @@ def _vgg19(weights, layers):
         raise DataError(problem) from error
     finally:
         socket.setdefaulttimeout(timeout)
-    known = [layer.name for layer in vgg19.layers]
-    for name in layers:
-        if name not in known:
-            raise DataError(
-                f"VGG19 has no layer {name!r}. It has: {', '.join(known)}."
-            )
     outputs = [vgg19.get_layer(name).output for name in layers]
     extractor = keras.Model(vgg19.input, outputs, name="feature_extractor")
     extractor.trainable = False

@@ -55,8 +55,6 @@ START = {
 }
 """What the weights of `DabField` start with. They know nothing of a brush."""
 
-_MIDDLE = PRESSURE_SCALE / 2  # Pressure where a slope changes nothing.
-
 
 _CURVES = ("log_radius", "aside", "opacity", "hardness")
 _NUMBERS = ("jitter", "per_radius", "per_basic_radius", "per_second")
@@ -147,7 +145,8 @@ class DabField(layers.Layer):
         if self.curves:
             return Brush(*self.weights, slowdown=0.0)
         pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
-        slope = self.opacity_slope * (pressure - _MIDDLE)
+        # At half of the pressure the slope changes nothing.
+        slope = self.opacity_slope * (pressure - PRESSURE_SCALE / 2)
         hardness = self.logit_hardness + self.hardness_slope * pressure
         count, rest = tf.exp(self.log_count), tf.exp(self.log_spread_at_rest)
         return Brush(

@@ -28,12 +28,7 @@ _FAINT_EDGE = 1e-4  # The same where paint ends at an edge.
 _CLIPPED = 1e-4  # Opacities this near to 0 and 1 count as equal to it.
 _NUM_DABS = 1536  # Of a brush's random draw, at most; many have fewer.
 
-BRUSH = {
-    "hidden_units": (16, 16),
-    "curves": True,
-    "lags": True,
-    "edges": True,
-}
+BRUSH = {"hidden_units": (16, 16), "curves": True, "lags": True, "edges": True}
 """Arguments of `build_generator` for any brush but the lessons'."""
 
 
@@ -254,14 +249,10 @@ class FullyConnectedGenerator(StrokeGenerator):
             *(convolve(width >> k, 4, strides=2) for k in (1, 2, 3)),
             convolve(width >> 3, 3),
         ]
-        self.network = keras.Sequential(
-            [layers.Dense(num_features), layers.Reshape((1, 1, -1))]
-        )
+        network = [layers.Dense(num_features), layers.Reshape((1, 1, -1))]
         for stage in stages:
-            self.network.add(stage)
-            self.network.add(layers.ReLU())
-            self.network.add(layers.BatchNormalization())
-        self.network.add(convolve(1, 4, strides=2))
+            network += [stage, layers.ReLU(), layers.BatchNormalization()]
+        self.network = keras.Sequential([*network, convolve(1, 4, strides=2)])
 
     def get_config(self):
         own = {"num_features": self.num_features, "width": self.width}

@@ -111,9 +111,7 @@ def load_pretrained(name_or_path):
         model = _BUILDERS[entry["builder"]](**entry["arguments"])
         expected, found = model.count_params(), entry["num_weights"]
         if found != expected:
-            raise ValueError(
-                f"of another version: {found} weights, not {expected}"
-            )
+            raise ValueError(f"old version: {found} weights, not {expected}")
         if entry["builder"] == _OLD_BUILDER:
             _load_old_weights(model, path)
         else:

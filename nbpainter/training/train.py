@@ -3,14 +3,11 @@
 import keras
 import numpy as np
 
-from nbpainter.config import (
-    DiscriminatorConfig,
-    GANConfig,
-    GeneratorConfig,
-)
+from nbpainter.config import DiscriminatorConfig, GANConfig, GeneratorConfig
 from nbpainter.data.episodes import StrokeBatches, to_rgba
 from nbpainter.engine.brush_file import brush_name, find_brush, shipped_brushes
 from nbpainter.engine.suitability import choose_brush, measure_reach
+from nbpainter.models import generators
 from nbpainter.models.discriminator import (
     build_discriminator,
     compile_discriminator,
@@ -19,12 +16,6 @@ from nbpainter.models.discriminator import (
     measure_discriminator,
 )
 from nbpainter.models.gan import GAN, add_noise_input, compile_gan
-from nbpainter.models.generators import (
-    brush_arguments,
-    build_generator,
-    compile_generator,
-    render_strokes,
-)
 from nbpainter.plotting import plot_calibration, plot_comparison, save_figure
 from nbpainter.training.metrics import (
     measure_fvu,
@@ -62,7 +53,7 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
     """
     config = config or GeneratorConfig()
     run = Run("generator", folder, config, paths, resume, verbose)
-    generator = build_generator()
+    generator = generators.build_generator()
     metrics = _learn_strokes(run, generator, "generator_strokes")
     run.save(generator, "generator_pretrained", metrics, "build_generator")
     run.clear()
@@ -72,7 +63,7 @@ def train_generator(folder, paths=(), config=None, resume=False, verbose=1):
 def _learn_strokes(run, generator, figure):
     """Train a generator on a run's strokes; plot some, return its FVU."""
     config = run.config
-    compile_generator(generator, config, len(run.train))
+    generators.compile_generator(generator, config, len(run.train))
     run.fit(
         generator,
         StrokeBatches(run.train, config.batch_size, config.seed),
@@ -181,10 +172,8 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
     metrics = measure_fvu(generator, run.test)
     metrics |= measure_texture(generator, run.test)
     metrics |= {"numbers": generator.dabs.numbers()}
-    arguments = {"num_dabs": config.num_dabs}
-    run.save(
-        generator, "generator_gan", metrics, "build_generator", **arguments
-    )
+    name, builder = "generator_gan", "build_generator"
+    run.save(generator, name, metrics, builder, num_dabs=config.num_dabs)
     run.save(gan.discriminator, "discriminator_gan", {}, "build_discriminator")
     run.clear()
     return gan
@@ -218,8 +207,8 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
     shipped = find_brush(brush) in shipped_brushes()
     run.metadata["brush"] = name if shipped else settings
     run.metadata["radius_factor"] = settings["radius_factor"]
-    arguments = brush_arguments(settings)
-    generator = build_generator(**arguments)
+    arguments = generators.brush_arguments(settings)
+    generator = generators.build_generator(**arguments)
     generator.start_from(settings)
     metrics = _learn_strokes(run, generator, f"{name}_strokes")
     shown = run.test[:_NUM_DRAWN]
@@ -231,7 +220,7 @@ def train_brush(folder, brush, config=None, resume=False, verbose=1):
         # Calm strokes alone: the brush has more to it than its dabs.
         arguments.pop("num_dabs")
         weights = generator.get_weights()
-        generator = build_generator(**arguments)
+        generator = generators.build_generator(**arguments)
         generator.set_weights(weights[: len(generator.weights)])
         generator.brush = settings
     metrics |= measure_texture(generator, shown)
@@ -258,5 +247,6 @@ def draws_are_right(generator, episodes, fvu):
         A bool.
     """
     real = to_rgba(episodes.actions, episodes.strokes)[..., 3]
-    fake = render_strokes(generator, episodes.actions, seed=0)[..., 3]
+    drawn = generators.render_strokes(generator, episodes.actions, seed=0)
+    fake = drawn[..., 3]
     return float(np.mean((fake - real) ** 2) / np.mean(real**2)) <= 2.5 * fvu

@@ -8,6 +8,7 @@ from skimage import data
 import nbpainter
 from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError
+from nbpainter.images import from_hex
 from nbpainter.painter import windows
 
 QUICK = {"num_steps": 20, "verbose": 0}
@@ -267,7 +268,7 @@ def _with_palette(num_colors, seed):
     free = nbpainter.paint(data.coffee(), 40, **settings)
     chosen = nbpainter.paint(data.coffee(), 40, palette=num_colors, **settings)
     snapped = free.actions.copy()
-    palette = nbpainter.images.colors_of(chosen.palette)
+    palette = np.stack(list(map(from_hex, chosen.palette)))
     distance = snapped[:, None, COLUMNS.color] - palette
     nearest = np.sum(distance**2, axis=-1).argmin(axis=1)
     snapped[:, COLUMNS.color] = palette[nearest]
