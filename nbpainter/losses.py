@@ -115,8 +115,7 @@ class PerceptualLoss(keras.losses.Loss):
         gram_weight: float, of the third term. Default 1.
 
     Raises:
-        DataError: if the weights cannot be had.
-        ValueError: for a layer that VGG19 does not have; names those it has.
+        DataError: if the weights cannot be had, or a layer does not exist.
 
     Example:
 
@@ -226,17 +225,18 @@ def _vgg19(weights, layers):
         socket.setdefaulttimeout(_PATIENCE)
         vgg19 = keras.applications.VGG19(include_top=False, weights=weights)
     except (Exception, SystemExit) as error:  # Keras raises a bare Exception.
+        problem = f"{weights!r} holds no weights of VGG19. Check the path."
         if weights == "imagenet":
             problem = (
                 "VGG19's weights could not be fetched: connect to the network "
                 "once (80 MB, kept by Keras), or compare pixels."
             )
-        else:
-            problem = f"{weights!r} holds no weights of VGG19. Check the path."
         raise DataError(problem) from error
     finally:
         socket.setdefaulttimeout(timeout)
-    outputs = [vgg19.get_layer(name).output for name in layers]
-    extractor = keras.Model(vgg19.input, outputs, name="feature_extractor")
+    outputs = {layer.name: layer.output for layer in vgg19.layers}
+    for name in set(layers).difference(outputs):
+        raise DataError(f"VGG19 has no layer {name!r}: {', '.join(outputs)}.")
+    extractor = keras.Model(vgg19.input, [outputs[name] for name in layers])
     extractor.trainable = False
     return extractor

@@ -27,8 +27,6 @@ from nbpainter.models.generators import stroke_noise
 _OPAQUE = 1 - 1e-7
 # Blocks that are drawn in one batch; of a random draw a quarter.
 _BATCH = 64
-# So few blocks are drawn sooner than their function is compiled.
-_FEW_BLOCKS = 128
 # Pixels of a block's side.
 _BLOCK = 64
 # Pixels around a block, to interpolate in.
@@ -201,7 +199,7 @@ def draw_blocks(actions, generator, height, width, seed=None):
     noisy = seed is not None
     at_once = _BATCH // 4 if noisy else _BATCH
     draw = _compiled_draw(generator, noisy)
-    if len(blocks) <= _FEW_BLOCKS:
+    if len(blocks) <= 2 * _BATCH:  # Drawn sooner than it is compiled.
         draw = draw.python_function
     for start in range(0, len(blocks), at_once):
         batch = blocks[start : start + at_once]
