@@ -33,9 +33,9 @@ MAX_STROKES = 100_000
 _SECONDS_PER_STROKE = 0.05
 # Side in pixels, part of the steps, part of the learning rate.
 _STAGES = (
-    (COARSE, 0.3, 1.0),
-    (COARSE, 0.25, 1.0),
-    (COARSE, 0.2, 1.0),
+    (COARSE, 0.27, 1.0),
+    (COARSE, 0.22, 1.0),
+    (COARSE, 0.17, 1.0),
     (32, 0.4, 1.0),
     (64, 0.15, 0.6),
 )
