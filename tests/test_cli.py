@@ -134,9 +134,8 @@ def test_draw_then_train(tmp_path, capsys, monkeypatch):
     assert cli.main(["draw", "--strokes", "200", "--out", str(path)]) == 0
     assert len(nbpainter.load_episodes(path)) == 200
     small = nbpainter.GeneratorConfig(epochs=1, num_test_strokes=40)
-    monkeypatch.setattr(
-        nbpainter.training.train, "GeneratorConfig", lambda: small
-    )
+    config = "nbpainter.training.train.GeneratorConfig"
+    monkeypatch.setattr(config, lambda: small)
     out = tmp_path / "trained"
     arguments = ["train", "generator", "--data", str(path), "--out", str(out)]
     assert cli.main(arguments) == 0
