@@ -121,27 +121,24 @@ def _train(stage, folder, *options):
     )
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A GAN that was trained in one go."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert _train("gan", folder).wait(timeout=300) == 0
-    return folder
-
-
 @pytest.mark.engine
-@pytest.mark.parametrize("checkpoint", ["gan_0-00001", "gan_1-00001"])
-def test_a_killed_gan_resumes_to_the_same_bits(tmp_path, whole, checkpoint):
-    killed = tmp_path / "killed"
-    process = _train("gan", killed)
-    for _ in range(600):
-        if list(killed.glob(f"checkpoints/{checkpoint}*")):
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
-    assert not (killed / "generator_gan.weights.h5").exists()
+def test_a_gan_killed_in_both_rounds_resumes_to_the_same_bits(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    in_one_go = _train("gan", whole)
+    for options, checkpoint in (
+        ([], "gan_0-00001"),
+        (["--resume"], "gan_1-00001"),
+    ):
+        process = _train("gan", killed, *options)
+        for _ in range(1200):
+            if list(killed.glob(f"checkpoints/{checkpoint}*")):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=60)
+        assert not (killed / "generator_gan.weights.h5").exists()
     assert _train("gan", killed, "--resume").wait(timeout=300) == 0
+    assert in_one_go.wait(timeout=300) == 0
     for name in ("generator_gan", "discriminator_gan"):
         weights = [
             nbpainter.load_pretrained(folder / f"{name}.weights.h5").weights
