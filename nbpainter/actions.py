@@ -206,8 +206,7 @@ def move_actions(actions, origin, side):
     0.75
     """
     moved = np.array(actions, copy=True)
-    origin = np.asarray(origin, moved.dtype)
-    side = np.asarray(side, moved.dtype)
+    origin, side = (np.asarray(x, moved.dtype) for x in (origin, side))
     for axis, points in enumerate((COLUMNS.x, COLUMNS.y)):
         moved[..., points] *= side[..., None]
         moved[..., points] += origin[..., axis, None]

@@ -80,30 +80,35 @@ def _add_argument(parser, usage, help=None):
     usage, _, default = usage.partition("=")
     metavar = usage.strip("[].!")
     settings = {"metavar": metavar, "type": _TYPES.get(metavar)}
+    settings |= _MARKS.get(usage[-1:], {"default": default or None})
     if not usage:
         settings = {"action": "store_true"}
-    elif usage.endswith("..."):
-        settings |= {"nargs": "+", "default": []}
-    elif usage.endswith("!"):
-        settings |= {"required": True}
-    elif usage.startswith("["):
-        settings |= {"nargs": "?"}
     elif usage.startswith("{"):
-        settings |= {"choices": usage.strip("{}").split(",")}
-    elif default:
-        settings |= {"default": default}
+        settings["choices"] = usage.strip("{}").split(",")
     parser.add_argument(name, help=help, **settings)
 
 
 def _palette(text):
     """The argument of `paint` that a text stands for."""
-    try:
-        return int(text)
-    except ValueError:
-        return [color.strip() for color in text.split(",")]
+    is_number = text.lstrip("-").isdecimal()
+    return int(text) if is_number else re.split(r"\s*,\s*", text.strip())
 
 
+_MARKS = {
+    ".": {"nargs": "+", "default": []},
+    "!": {"required": True},
+    "]": {"nargs": "?"},
+}
 _TYPES = {"N": int, "PX": int, "S": float, "N|COLORS": _palette}
+
+
+# What a user can mend, the narrower error first.
+_SENTENCES = {
+    NBPainterError: "{}",
+    MemoryError: "There is not enough memory. Choose a smaller size.",
+    BrokenPipeError: "The output was cut off. Redirect it to a file.",
+    OSError: "{}. Check the path and the room on the disk.",
+}
 
 
 def main(arguments=None):
@@ -132,25 +137,17 @@ def main(arguments=None):
     arguments = build_parser().parse_args(arguments)
     try:
         return arguments.run(arguments) or 0
-    except NBPainterError as error:
-        problem = str(error)
-    except MemoryError:
-        problem = "There is not enough memory. Choose a smaller size."
-    except BrokenPipeError:
-        problem = "The output was cut off by the reader. Redirect it to a file."
-    except OSError as error:
-        problem = f"{error}. Check the path and the room on the disk."
     except KeyboardInterrupt:
         print("\nnbpainter: stopped.", file=sys.stderr)
         return 130
     except Exception as error:
-        if not terminated.is_set():
+        if terminated.is_set():  # A library made another error of it.
+            return 143
+        sentences = [s for k, s in _SENTENCES.items() if isinstance(error, k)]
+        if not sentences:
             raise
-        problem = str(error)
-    if terminated.is_set():  # A library made another error of it.
-        return 143
-    print(f"\nnbpainter: {problem}", file=sys.stderr)
-    return 2
+        print(f"\nnbpainter: {sentences[0].format(error)}", file=sys.stderr)
+        return 2
 
 
 def _load(module):
@@ -196,8 +193,11 @@ def _paint(arguments):
     """
     started = time.perf_counter()
     # What holds for all photographs is checked once, before there is a folder.
-    exported = [_exported(ending) for ending in arguments.export]
-    photos, several = _find_photos(arguments.photos)
+    exported = [f"painting.{e.lstrip('.')}" for e in arguments.export]
+    for name in exported:
+        _load("export").check_export(name)
+    photos = _find_photos(arguments.photos)
+    several = len(photos) > 1 or os.path.isdir(arguments.photos[0])
     if several and arguments.resume:
         raise DataError(
             "--resume goes on with one painting: name its photograph alone. "
@@ -212,15 +212,14 @@ def _paint(arguments):
     _load("painter.coarse_to_fine").check_choices(**choices)
     choices |= {"mask": arguments.mask, "resume": arguments.resume}
     choices["generator"] = brush
-    out = pathlib.Path(arguments.out)
+    out, failed = pathlib.Path(arguments.out), 0
     if not several:
-        return _paint_one(photos[0], out, started, choices, exported)
-    failed, taken = 0, set()
-    for photo in photos:
+        [photo] = photos.values()
+        return _paint_one(photo, out, started, choices, exported)
+    for folder, photo in photos.items():
         print(f"{photo}:")
         try:
-            folder = out / _folder_of(photo, taken)
-            if _paint_one(photo, folder, started, choices, exported):
+            if _paint_one(photo, out / folder, started, choices, exported):
                 return 130
         except NBPainterError as error:
             failed += 1
@@ -228,66 +227,43 @@ def _paint(arguments):
         started = time.perf_counter()
     if failed:
         raise DataError(f"{failed} of {len(photos)} photographs failed.")
-    return 0
-
-
-def _exported(ending):
-    """Name of a file that is asked for beside the usual ones."""
-    ending = ending.lstrip(".")
-    if not ending.isalnum():
-        raise DataError(
-            f"--export takes endings, such as svg. Received: {ending!r}."
-        )
-    _load("export").check_export(f"painting.{ending}")
-    return f"painting.{ending}"
 
 
 def _find_photos(places):
-    """All photographs, and whether they are or may be several."""
-    photos = []
+    """Photographs, each by a name for its folder that no other one has."""
+    photos = {}
     for place in map(pathlib.Path, places):
         if not place.exists() and len(places) == 1:
             raise DataError(f"There is no photograph {place}. Check the path.")
-        if not place.is_dir():
-            photos.append(place)
-            continue
-        # macOS leaves "._name.jpg" beside each "name.jpg".
-        found = sorted(
-            path
-            for path in place.iterdir()
-            if path.suffix.lower() in _PHOTOS and path.name[0] != "."
-        )
-        if not found:
+        inside = [place]
+        if place.is_dir():
+            # macOS leaves "._name.jpg" beside each "name.jpg".
+            inside = sorted(place.glob("[!.]*"))
+            inside = [p for p in inside if p.suffix.lower() in _PHOTOS]
+        if not inside:
             raise DataError(
                 f"There is no photograph in the folder {place}: none ends "
                 f"in {', '.join(_PHOTOS)}."
             )
-        photos += found
-    return photos, len(photos) > 1 or os.path.isdir(places[0])
-
-
-def _folder_of(photo, taken):
-    """A folder's name for a photograph that no other one has."""
-    name, number = photo.stem, 1
-    while name in taken:
-        number += 1
-        name = f"{photo.stem}-{number}"
-    taken.add(name)
-    return name
+        for photo in inside:
+            name, number = photo.stem, 1
+            while name in photos:
+                number += 1
+                name = f"{photo.stem}-{number}"
+            photos[name] = photo
+    return photos
 
 
 def _paint_one(photo, folder, started, choices, exported):
     """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
     if not choices["resume"]:  # Before a folder is made.
-        size = choices["size"] or PaintConfig.size
-        photo = nbpainter.load_photo(photo, size)
+        photo = nbpainter.load_photo(photo, choices["size"] or PaintConfig.size)
     folder = make_folder(folder)
-    paint = _load("painter.coarse_to_fine").paint
     if choices["seconds"] is not None:
         seconds = choices["seconds"] * (1 - _FILES_PART) - _FILES_SECONDS
         seconds = max(0.1, seconds - (time.perf_counter() - started))
         choices = choices | {"seconds": seconds}
-    painting = paint(photo, **choices)
+    painting = nbpainter.paint(photo, **choices)
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
     longer = max(painting.width, painting.height)
@@ -349,12 +325,11 @@ def _draw(arguments):
         --brush NAME|FILE.myb=dry_brush
         --seed N=0
     """
-    path = pathlib.Path(arguments.out)
-    brush = nbpainter.choose_brush(arguments.brush)
+    path, brush = arguments.out, nbpainter.choose_brush(arguments.brush)
     _load("data.drawing").write_drawn_episodes(
         path, arguments.strokes, brush, arguments.seed, verbose=1
     )
-    megabytes = path.stat().st_size / 1e6
+    megabytes = os.path.getsize(path) / 1e6
     print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
 
 
@@ -421,43 +396,36 @@ def _train(arguments):
             from there
         --resume: go on from the newest checkpoint in DIR
     """
-    if arguments.stage == "brush":
-        return _train_brush(arguments)
-    if arguments.brush:
+    stage, brush, out = arguments.stage, arguments.brush, arguments.out
+    if brush and stage != "brush":
         raise DataError(
-            f"{arguments.brush!r} is one word too many: only `nbpainter train "
-            "brush` takes a brush."
+            f"{brush!r} is one word too many: only `nbpainter train brush` "
+            "takes a brush."
         )
-    train = getattr(_load("training.train"), f"train_{arguments.stage}")
-    train(arguments.out, arguments.data, resume=arguments.resume)
-    stage = arguments.stage
+    if stage == "brush" and not brush:
+        raise DataError(
+            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
+            "brushes` lists them."
+        )
+    if brush and arguments.data:
+        raise DataError(
+            "`nbpainter train brush` draws its own strokes: leave out --data."
+        )
+    train = getattr(_load("training.train"), f"train_{stage}")
+    trained = train(out, brush or arguments.data, resume=arguments.resume)
+    if brush:
+        _print_report(trained, out, enter=True)
+        print(f"Paint with it: nbpainter paint PHOTO --brush {trained}")
+        return
     name = "generator_gan" if stage == "gan" else f"{stage}_pretrained"
-    entry = nbpainter.read_manifest(arguments.out)[name]
+    entry = nbpainter.read_manifest(out)[name]
     metrics = ", ".join(
         f"{key} {entry[key]:.4f}" for key in _METRICS if key in entry
     )
     print(
         f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
-        f"{entry['num_weights']} weights, {entry['seconds']} s. In "
-        f"{arguments.out}."
+        f"{entry['num_weights']} weights, {entry['seconds']} s. In {out}."
     )
-
-
-def _train_brush(arguments):
-    if not arguments.brush:
-        raise DataError(
-            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
-            "brushes` lists them."
-        )
-    if arguments.data:
-        raise DataError(
-            "`nbpainter train brush` draws its own strokes: leave out --data."
-        )
-    path = _load("training.train").train_brush(
-        arguments.out, arguments.brush, resume=arguments.resume
-    )
-    _print_report(path, arguments.out, enter=True)
-    print(f"Paint with it: nbpainter paint PHOTO --brush {path}")
 
 
 def _report(arguments):
@@ -469,6 +437,7 @@ def _report(arguments):
         --brush NAME: instead of --preset: the shipped generator of a brush
         --photo PHOTO...: photographs to paint for the reality gap; default: a
             sample
+        --size PX=64: side of the strokes that are measured
         --out DIR=report
     """
     preset, brush = arguments.preset or "generator_gan", arguments.brush
@@ -476,7 +445,9 @@ def _report(arguments):
         raise DataError("--brush stands for a --preset: give one of them.")
     if brush:
         preset = _load("models.presets").preset_of_brush(brush)
-    _print_report(preset, arguments.out, arguments.photo)
+    size = nbpainter.errors.check_size(arguments.size)
+    config = nbpainter.ReportConfig(stroke_size=size)
+    _print_report(preset, arguments.out, arguments.photo, config=config)
     print(f"The same as JSON and as a picture: in {arguments.out}.")
 
 

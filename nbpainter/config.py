@@ -5,7 +5,6 @@ small as it can be, so that tests run the whole of a notebook in seconds. No
 other module reads the environment.
 """
 
-import contextlib
 import dataclasses
 import os
 import pathlib
@@ -24,30 +23,8 @@ def cache_folder():
     Returns:
         A `pathlib.Path`.
     """
-    chosen = os.environ.get("NBPAINTER_CACHE")
-    if chosen:
-        return pathlib.Path(chosen).expanduser()
-    return platformdirs.user_cache_path("nbpainter")
-
-
-@contextlib.contextmanager
-def variables_set(**variables):
-    """Set environment variables for a while: some clients have no argument.
-
-    Args:
-        **variables: str.
-
-    Yields:
-        Nothing.
-    """
-    before = {n: os.environ[n] for n in variables if n in os.environ}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in variables:
-            os.environ.pop(name, None)
-        os.environ.update(before)
+    usual = platformdirs.user_cache_path("nbpainter")
+    return pathlib.Path(os.environ.get("NBPAINTER_CACHE") or usual).expanduser()
 
 
 def _number(value, smoke):
@@ -150,6 +127,8 @@ class ReportConfig(DiscriminatorConfig):
         num_test_strokes: int, of each kind, that it is tested on.
         num_painted: int, strokes of the painting for the reality gap.
         size: int, longer side of that painting in pixels.
+        stroke_size: int, side in pixels that strokes are drawn at; the larger
+            they are, the fewer of them.
         seed: int, of drawing; apart from all seeds of training.
     """
 
@@ -158,6 +137,7 @@ class ReportConfig(DiscriminatorConfig):
     epochs: int = _number(3, 1)
     num_painted: int = _number(50, 5)
     size: int = 64
+    stroke_size: int = 64
     seed: int = 90_000_049
 
 

@@ -1,5 +1,6 @@
 """Pictures in one convention, RGB float32 in `[0, 1]`: read, resize, write."""
 
+import contextlib
 import io
 import numbers
 import os
@@ -24,6 +25,8 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 _MAX_SECONDS = 600  # A frame of a GIF counts hundredths of it in 16 bits.
 
 _REST = 2  # Seconds that the last frame of an animation stays.
+
+_ANIMATION = {"save_all": True, "loop": 0, "lossless": True}  # A GIF always is.
 
 _PALETTE_SIDE = 128  # Pixels of the side that a palette is chosen on.
 
@@ -76,13 +79,15 @@ def load_mask(mask, size):
 def _load(picture, size, kind, below):
     """Read a picture of any kind on a ground, black (0) or white (1)."""
     size = check_size(size)
-    is_file = isinstance(picture, (str, os.PathLike))
-    name = picture if is_file else f"The {kind}"
+    name, opened = f"The {kind}", contextlib.nullcontext
+    if isinstance(picture, (str, os.PathLike)):
+        name, opened = picture, Image.open
     try:
         with warnings.catch_warnings():
             # Pillow only warns until twice its limit.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            array = _read(picture, size)
+            with opened(picture) as given:
+                array = _to_array(given, size)
     except FileNotFoundError as error:
         raise DataError(
             f"There is no {kind} {name}. Check the path."
@@ -106,18 +111,10 @@ def _load(picture, size, kind, below):
     return np.clip(resize(pixels, *sides, Image.Resampling.LANCZOS), 0, 1)
 
 
-def _read(picture, size):
-    """Turn a file, a Pillow image, or what numpy takes into an array."""
-    if isinstance(picture, (str, os.PathLike)):
-        with Image.open(picture) as image:
-            return _decode(image, size)
-    if isinstance(picture, Image.Image):
-        return _decode(picture, size)
-    return np.asarray(picture)
-
-
-def _decode(image, size):
-    """Turn a Pillow image of any mode into an upright array."""
+def _to_array(image, size):
+    """Turn a Pillow image of any mode, or what numpy takes, into an array."""
+    if not isinstance(image, Image.Image):
+        return np.asarray(image)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
@@ -267,15 +264,9 @@ def choose_palette(palette, photo):
         sides = [min(side, _PALETTE_SIDE) for side in photo.shape[:2]]
         groups, _ = group_colors(resize(np.float32(photo), *sides), num_colors)
         return [to_hex(color) for color in groups]
-    if isinstance(palette, str):
+    if isinstance(palette, str) or not hasattr(palette, "__iter__"):
         palette = [palette]
-    try:
-        colors = [check_color("palette", color) for color in palette]
-    except TypeError as error:
-        raise DataError(
-            "`palette` must be a number of colours or a list of '#rrggbb'. "
-            f"Received: palette={palette!r}."
-        ) from error
+    colors = [check_color("palette", color) for color in palette]
     check_count("len(palette)", len(colors), 1, MAX_COLORS)
     return list(dict.fromkeys(colors))
 
@@ -393,15 +384,9 @@ def save_animation(pictures, path, seconds):
         if ending == ".mp4":
             content = _encode_mp4(frames, frame_seconds)
         else:
-            content = encode(
-                frames[0],
-                ending,
-                save_all=True,
-                append_images=frames[1:],
-                duration=milliseconds,
-                loop=0,
-                lossless=True,  # Of WebP; a GIF is.
-            )
+            first, *rest = frames
+            options = {"append_images": rest, "duration": milliseconds}
+            content = encode(first, ending, **_ANIMATION, **options)
         temporary.write_bytes(content)
 
 

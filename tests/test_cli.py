@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import signal
@@ -188,6 +189,30 @@ def test_report(tmp_path):
     assert 0 < metrics["fvu"] < 0.1
     assert 0.8 < metrics["spread"] / metrics["engine_spread"] < 1.2
     assert (tmp_path / "report/report_generator_gan.png").exists()
+
+
+@pytest.mark.engine
+def test_a_report_at_another_size(tmp_path, capsys, monkeypatch):
+    small = functools.partial(
+        nbpainter.ReportConfig,
+        num_strokes=80,
+        num_judged=64,
+        num_test_strokes=64,
+        num_painted=3,
+        epochs=1,
+    )
+    monkeypatch.setattr(nbpainter, "ReportConfig", small)
+    arguments = ["report", "--size", "128", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    assert "two-sample test" in capsys.readouterr().out
+    path = tmp_path / "report_generator_gan.json"
+    metrics = json.loads(path.read_text())
+    assert metrics["stroke_size"] == 128
+    assert metrics["num_strokes"] == 40
+    assert metrics["two_sample_error"] == round(0.5 / 64**0.5, 4)
+    assert 0 < metrics["fvu"] < 0.1
+    assert 0.8 < metrics["spread"] / metrics["engine_spread"] < 1.2
+    assert "size" in _fails(capsys, "report", "--size", "0")
 
 
 def test_bad_input_ends_in_one_sentence(photo, tmp_path, capsys):

@@ -19,7 +19,9 @@ def _beside_its_weights(monkeypatch):
 def test_an_old_painting_draws_the_same_picture(name):
     painting = nbpainter.Painting.load(f"{name}.json")
     expected = nbpainter.load_photo(f"{name}.png", 64)
-    assert np.abs(painting.canvas - expected).max() < 2 / 255
+    # Pieces of the path are now spread along x and y apart.
+    assert np.abs(painting.canvas - expected).max() < 4 / 255
+    assert np.abs(painting.canvas - expected).mean() < 0.5 / 255
     assert painting.figures["num_strokes"] == len(painting)
 
 
@@ -63,16 +65,20 @@ def test_an_old_painting_can_be_resumed(tmp_path):
     assert len(painting) == 14
 
 
-def test_old_weights_of_a_brush_load_and_draw():
-    weights = GOLDEN / "trained" / "pen.weights.h5"
+@pytest.mark.parametrize(("name", "seed"), [("pen", None), ("chalk", 0)])
+def test_old_weights_of_a_brush_load_and_draw(name, seed):
+    weights = GOLDEN / "trained" / f"{name}.weights.h5"
     generator = nbpainter.load_pretrained(weights)
-    actions = nbpainter.random_actions(4)
-    assert nbpainter.render_strokes(generator, actions)[..., 3].max() > 0.2
-    entry = nbpainter.read_manifest(GOLDEN / "trained")["pen"]
-    assert entry["num_weights"] == generator.count_params()
+    actions = nbpainter.random_actions(40)
+    calm = nbpainter.render_strokes(generator, actions)[..., 3]
+    drawn = nbpainter.render_strokes(generator, actions, seed=seed)[..., 3]
+    assert calm.max() > 0.2
+    assert np.mean((drawn - calm) ** 2) < 0.03 * np.mean(calm**2)
+    entry = nbpainter.read_manifest(GOLDEN / "trained")[name]
+    assert entry["num_weights"] <= generator.count_params()
 
 
 def test_an_old_noise_input_says_that_it_is_old():
     weights = GOLDEN / "trained" / "generator_gan.weights.h5"
-    with pytest.raises(nbpainter.DataError, match="133 weights, not 135"):
+    with pytest.raises(nbpainter.DataError, match="133 weights, not 134"):
         nbpainter.load_pretrained(weights)

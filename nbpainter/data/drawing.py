@@ -9,7 +9,12 @@ import joblib
 import keras
 import numpy as np
 
-from nbpainter.actions import ACTION_NAMES, columns, random_actions
+from nbpainter.actions import (
+    ACTION_NAMES,
+    WINDOW_SIZE,
+    columns,
+    random_actions,
+)
 from nbpainter.data import episodes
 from nbpainter.engine import brush as engine, libmypaint
 from nbpainter.errors import MAX_STROKES, EngineError, check_count
@@ -72,7 +77,9 @@ def sample_episodes(num_strokes, seed=0):
     return draw_episodes(num_strokes, seed=seed)
 
 
-def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):
+def draw_episodes(
+    num_strokes, brush="dry_brush", seed=0, path=None, size=WINDOW_SIZE
+):
     """Draw episodes with the real MyPaint engine, at random, on all cores.
 
     Args:
@@ -81,6 +88,7 @@ def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):
         seed: int >= 0; the same seed gives the same strokes, on any number
             of cores.
         path: str or path of an `.npz` file to keep them in. Default: none.
+        size: int, side of the pictures in pixels; a file has 64. Default 64.
 
     Returns:
         `Episodes`.
@@ -93,7 +101,7 @@ def draw_episodes(num_strokes, brush="dry_brush", seed=0, path=None):
     if path is not None:
         write_drawn_episodes(path, num_strokes, brush, seed)
         return episodes.load_episodes(path)
-    chunks = list(_draw_chunks(num_strokes, brush, seed))
+    chunks = list(_draw_chunks(num_strokes, brush, seed, size=size))
     actions = random_actions(num_strokes, seed)
     return episodes.Episodes(actions, np.concatenate(chunks))
 
@@ -123,7 +131,7 @@ def write_drawn_episodes(path, num_strokes, brush, seed, verbose=0):
             np.save(file, random_actions(num_strokes, seed))
 
 
-def _draw_chunks(num_strokes, brush, seed, verbose=0):
+def _draw_chunks(num_strokes, brush, seed, verbose=0, size=WINDOW_SIZE):
     """Yield uint8 pictures in order, drawn by as many processes as cores."""
     num_strokes = check_count("num_strokes", num_strokes, 1, MAX_STROKES)
     seed = check_count("seed", seed, 0, 2**63)
@@ -139,7 +147,7 @@ def _draw_chunks(num_strokes, brush, seed, verbose=0):
     for first in range(0, len(chunks), group):
         try:
             drawn = parallel(
-                draw_chunk(num_strokes, brush, seed, chunk)
+                draw_chunk(num_strokes, brush, seed, chunk, size)
                 for chunk in chunks[first : first + group]
             )
         except concurrent.futures.process.BrokenProcessPool as error:

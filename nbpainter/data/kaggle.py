@@ -9,14 +9,15 @@ import contextlib
 import errno
 import io
 import logging
+import os
 import pathlib
 import shutil
 import sys
+import unittest.mock
 import zipfile
 
 import filelock
 
-from nbpainter.config import variables_set
 from nbpainter.errors import DataError, check_count
 from nbpainter.files import make_folder
 
@@ -109,9 +110,9 @@ def _fetch(name, place, verbose):
             return place / name
         # Given an `output_dir`, kagglehub does not resume; in Colab its
         # shared cache may never answer.
-        with variables_set(
-            KAGGLEHUB_CACHE=str(place.resolve()), DISABLE_COLAB_CACHE="1"
-        ):
+        chosen = {"KAGGLEHUB_CACHE": str(place.resolve())}
+        chosen["DISABLE_COLAB_CACHE"] = "1"
+        with unittest.mock.patch.dict(os.environ, chosen):
             return pathlib.Path(kagglehub.dataset_download(DATASET, name))
 
 

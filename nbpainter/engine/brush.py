@@ -326,7 +326,7 @@ def start_worker():
         os.dup2(nowhere.fileno(), 1)
 
 
-def draw_chunk(num_strokes, brush, seed, chunk):
+def draw_chunk(num_strokes, brush, seed, chunk, size=WINDOW_SIZE):
     """Draw one chunk of a file of episodes.
 
     A chunk has a brush of its own, so that chunks can be drawn side by side;
@@ -338,17 +338,18 @@ def draw_chunk(num_strokes, brush, seed, chunk):
         brush: str, path or dict, see `load_brush`.
         seed: int >= 0, of the whole file.
         chunk: int, which run of `CHUNK_STROKES` strokes, from 0.
+        size: int, side of the pictures in pixels. Default 64.
 
     Returns:
-        A uint8 array `(n, 64, 64, 3)`, RGB on white.
+        A uint8 array `(n, size, size, 3)`, RGB on white.
     """
     actions = random_actions(num_strokes, seed)
     start = chunk * CHUNK_STROKES
     pen = Brush(brush, [seed, chunk])
     if start:
-        pen.draw(Surface(WINDOW_SIZE, WINDOW_SIZE), actions[start - 1])
+        pen.draw(Surface(size, size), actions[start - 1], size)
     actions = actions[start : start + CHUNK_STROKES]
-    strokes = np.empty((len(actions), WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
-    for stroke, pixels in zip(strokes, pen.draw_each(actions, WINDOW_SIZE)):
+    strokes = np.empty((len(actions), size, size, 3), "uint8")
+    for stroke, pixels in zip(strokes, pen.draw_each(actions, size)):
         stroke[...] = (pixels[..., :3] + 1 - pixels[..., 3:]) * 255 + 0.5
     return strokes

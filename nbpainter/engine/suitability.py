@@ -20,15 +20,12 @@ from nbpainter.engine.brush import Brush, aside, draw_strokes, straight_strokes
 from nbpainter.engine.libmypaint import Surface
 from nbpainter.errors import EngineError
 
-_NUM_STROKES = 32
-_SEED = 17
+_NUM_STROKES, _SEED = 32, 17
 _SAMPLES = sampling_matrix(np.linspace(0, 1, 65))
 
-# Radii from the curve, beyond which there should be no paint.
-_REACH = 6.0
-
-# Radii from the curve to the middle of the paint, at most.
-_BESIDE = 0.3
+# Radii from the curve: beyond the first there should be no paint, and its
+# middle should lie no further off than the second.
+_REACH, _BESIDE = 6.0, 0.3
 
 # Side of a sample picture in pixels.
 _SAMPLE_SIDE = 128

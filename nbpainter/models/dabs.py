@@ -13,19 +13,21 @@ import tensorflow as tf
 from keras import layers
 
 from nbpainter.actions import (
-    COLUMNS,
     PRESSURE_SCALE,
     STROKE_SECONDS,
     WINDOW_SIZE,
-    sampling_matrix,
 )
 from nbpainter.models.stroke_field import (
     KNOTS,
     NUM_KNOTS,
     add_weights,
+    curve_samples,
     hat_basis,
+    pressure_curve,
     setting,
     setting_inputs,
+    trace_path,
+    track,
 )
 
 NOISE_CHANNELS = 3
@@ -33,7 +35,9 @@ NOISE_CHANNELS = 3
 
 _NUM_PIECES = 96  # Of even parameter, that a stroke is cut into.
 _SPEED = 54.6  # Radii a second; below, a brush hardly feels the speed.
-_USUAL_SPEED = 1.5  # Radii a second, of the usual stroke.
+_SPEEDS = np.array([0, 0.25, 0.5, 1, 2, 4, 8, 16, 32])
+"""Knots of a curve of the speed, in radii a second."""
+
 _TINY = 1e-12  # Keeps the gradient of a stroke of no length finite.
 
 SMOOTHED = 3.0
@@ -42,10 +46,9 @@ SMOOTHED = 3.0
 _PIXEL_RADIUS = np.pi**-0.5  # Of a disc as large as a pixel, in pixels.
 
 START = {
-    "log_ink": np.log(1.5),  # Opacity over pressure, times the count.
+    "log_ink": np.log(0.6),  # Opacity over pressure, times hardness and count.
     "opacity_slope": 0.0,  # How the log of that grows with the pressure.
     "logit_hardness": -0.4,  # Of the part of a squared radius that is core.
-    "hardness_slope": 0.0,  # How that grows with the pressure.
     "growth": 0.0,  # Log radius of a dab of a resting pen, in radii.
     "slowdown": 0.0,  # How that falls with the log of the speed.
     "log_spread": np.log(0.5),  # Offset's deviation at a pressure of 1.
@@ -57,11 +60,13 @@ START = {
 
 
 _CURVES = ("log_radius", "aside", "opacity", "hardness")
+_SETTINGS = ("radius_logarithmic", "offset_by_random", "opaque", "hardness")
 _NUMBERS = ("jitter", "per_radius", "per_basic_radius", "per_second")
 _NUMBERS += ("basic_radius", "fade")
+_OTHERS = ("of_speed", "lag", "slowdown")
 
 
-class Brush(namedtuple("Brush", [*_CURVES, *_NUMBERS, "slowdown"])):
+class Brush(namedtuple("Brush", _CURVES + _NUMBERS + _OTHERS)):
     """What a brush file says of a dab; curves are values at `KNOTS`.
 
     Attributes:
@@ -75,6 +80,10 @@ class Brush(namedtuple("Brush", [*_CURVES, *_NUMBERS, "slowdown"])):
         per_second: float tensor, dabs a second.
         basic_radius: float tensor, in radii of the stroke.
         fade: float tensor, pixels that an edge is wide, at least.
+        of_speed: float tensor `(4, len(_SPEEDS))`, what the speed adds to the
+            four curves.
+        lag: float tensor `(len(_SPEEDS),)`, dabs that the brush is behind the
+            pen, at each speed; `None` if it is not.
         slowdown: float tensor, how the log radius falls with the log of the
             speed.
     """
@@ -91,6 +100,8 @@ class Dabs(NamedTuple):
         opacity: float tensor in `[0, 1)`, at the centre.
         hardness: float tensor in `(0, 1)`, see `dab_profile`.
         times: float tensor, how many dabs it stands for.
+        nib: float tensor `(num_dabs, 3)`, its length over its width, and
+            cosine and sine of its angle; or `None`, if all are round.
     """
 
     stroke: tf.Tensor
@@ -100,6 +111,7 @@ class Dabs(NamedTuple):
     opacity: tf.Tensor
     hardness: tf.Tensor
     times: tf.Tensor
+    nib: tf.Tensor | None
 
 
 @keras.saving.register_keras_serializable("nbpainter")
@@ -114,7 +126,7 @@ class DabField(layers.Layer):
     All lengths count in brush radii, and the noise belongs to the dab: the
     same noise draws the same stroke at every size.
 
-    Ten weights say what the brush is like, see `START`: logarithms and
+    Nine weights say what the brush is like, see `START`: logarithms and
     logits, so that no number changes its sign, and each so that it can be
     learned without the others.
 
@@ -122,16 +134,18 @@ class DabField(layers.Layer):
         curves: bool, whether the weights are instead all that a brush file
             says, with curves of the pressure. Nothing of it is trained.
             Default `False`.
+        lags: bool, whether a brush file's dabs lag behind the pen. Default
+            `False`.
     """
 
-    def __init__(self, curves=False, **kwargs):
+    def __init__(self, curves=False, lags=False, **kwargs):
         super().__init__(**kwargs)
-        self.curves = curves
-        edges = np.arange(_NUM_PIECES + 1) / _NUM_PIECES
-        self._samples = sampling_matrix(edges).astype("float32")
+        self.curves, self.lags = curves, lags
+        self._samples = curve_samples(_NUM_PIECES)
 
     def get_config(self):
-        return {**super().get_config(), "curves": self.curves}
+        own = {"curves": self.curves, "lags": self.lags}
+        return {**super().get_config(), **own}
 
     def build(self, input_shape):
         if not self.curves:
@@ -139,27 +153,35 @@ class DabField(layers.Layer):
             return
         values = dict.fromkeys(_CURVES, np.zeros(NUM_KNOTS))
         values |= dict.fromkeys(_NUMBERS, 0.0)
+        values["of_speed"] = np.zeros((len(_CURVES), len(_SPEEDS)))
+        if self.lags:
+            values["lag"] = np.zeros(len(_SPEEDS))
         add_weights(self, trainable=False, **values)
 
     def _brush(self):
         if self.curves:
-            return Brush(*self.weights, slowdown=0.0)
+            values = dict(zip(Brush._fields, self.weights))
+            return Brush(**{"lag": None, "slowdown": 0.0} | values)
         pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
         # At half of the pressure the slope changes nothing.
         slope = self.opacity_slope * (pressure - PRESSURE_SCALE / 2)
-        hardness = self.logit_hardness + self.hardness_slope * pressure
+        hardness = tf.sigmoid(self.logit_hardness)
+        # A dab holds as much paint as its opacity times its hardness.
+        ink = tf.exp(self.log_ink - self.log_count + slope) / hardness
         count, rest = tf.exp(self.log_count), tf.exp(self.log_spread_at_rest)
         return Brush(
             log_radius=self.growth * ones,
             aside=rest + (tf.exp(self.log_spread) - rest) * pressure,
-            opacity=pressure * tf.exp(self.log_ink - self.log_count + slope),
-            hardness=tf.sigmoid(hardness),
+            opacity=pressure * ink,
+            hardness=hardness * ones,
             jitter=tf.exp(self.log_jitter),
             per_radius=count,
             per_basic_radius=count,
             per_second=0.0,
             basic_radius=1.0,
             fade=0.0,
+            of_speed=None,
+            lag=None,
             slowdown=self.slowdown,
         )
 
@@ -190,7 +212,7 @@ class DabField(layers.Layer):
         }
         return {name: float(value) for name, value in numbers.items()}
 
-    def call(self, actions, noise, size=WINDOW_SIZE):
+    def call(self, actions, noise, size=WINDOW_SIZE, field=None):
         """Draw dabs.
 
         Args:
@@ -199,35 +221,25 @@ class DabField(layers.Layer):
                 A stroke that needs more dabs gets so many, each standing for
                 several: 1,024 are enough for 97 % of random strokes.
             size: int, height and width of the maps in pixels. Default 64.
+            field: `StrokeField`, whose nib it is. Default: dabs are round.
 
         Returns:
             A float tensor `(batch, size, size)`, not negative.
         """
-        dabs = self.place_dabs(actions, noise, size)
-        return draw_dabs(dabs, tf.shape(actions)[0], size)
-
-    def place_dabs(self, actions, noise, size):
-        """Place the dabs of strokes. See `call`.
-
-        Returns:
-            `Dabs`.
-        """
         brush = self._brush()
-        path = tf.tensordot(actions, self._samples, axes=1)
-        path = tf.transpose(path, [0, 2, 1])  # (batch, pieces + 1, x y p)
-        steps = path[:, 1:] - path[:, :-1]
-        step_x, step_y, _ = tf.unstack(steps, axis=-1)
-        length = tf.sqrt(step_x**2 + step_y**2 + _TINY)
-        radius = tf.exp(2 * actions[:, COLUMNS.size, None])
-        radius = radius / WINDOW_SIZE  # (batch, 1)
+        path = trace_path(actions, self._samples)
+        length = path.length if field is None else field.arc_length(path)
         # The faster the pen, in radii a second, the smaller the dabs.
-        speed = length * (_NUM_PIECES / STROKE_SECONDS) / radius
+        speed = path.length * (_NUM_PIECES / STROKE_SECONDS) / path.radius
         fall = brush.slowdown * tf.math.log(1 + speed / _SPEED)
-        middle = (path[:, 1:, 2] + path[:, :-1, 2]) / 2
-        dab_radius = radius * tf.exp(_curve(brush.log_radius, middle) - fall)
+        curves = hat_basis(path.pressure) @ tf.stack(brush[:4], axis=-1)
+        if brush.of_speed is not None:
+            curves += hat_basis(speed, _SPEEDS) @ tf.transpose(brush.of_speed)
+        log_radius, aside, opacity, hardness = tf.unstack(curves, axis=-1)
+        dab_radius = path.radius * tf.exp(log_radius - fall)
         counts = length * (
             brush.per_radius / dab_radius
-            + brush.per_basic_radius / (radius * brush.basic_radius)
+            + brush.per_basic_radius / (path.radius * brush.basic_radius)
         )
         counts += brush.per_second * (STROKE_SECONDS / _NUM_PIECES)
 
@@ -246,16 +258,23 @@ class DabField(layers.Layer):
             return tf.boolean_mask(values, exists)
 
         left = (of_dab(ends) - place[exists]) / (of_dab(counts) + _TINY**0.5)
-        passed = tf.clip_by_value(1 - left, 0, 1)[:, None]
-        start, step = of_dab(path[:, :-1]), of_dab(steps)
-        x, y, pressure = tf.unstack(start + passed * step, axis=-1)
+        passed = 0.5 - tf.clip_by_value(left, 0, 1)  # The middle of a piece.
+        if brush.lag is not None:
+            lag = tf.linalg.matvec(hat_basis(speed, _SPEEDS), brush.lag)
+            path = track(path, counts / (tf.nn.relu(lag) + 1e-3))
+        x = of_dab(path.x) + passed * of_dab(path.step_x)
+        y = of_dab(path.y) + passed * of_dab(path.step_y)
+        nib = None
+        if field is not None and field.num_nib > 1:
+            angle = [of_dab(part) for part in field.nib_direction(path)]
+            ratio = tf.exp(field.log_nib_ratio) * tf.ones_like(x)
+            nib = tf.stack([ratio, *angle], axis=-1)
 
         noise = _as_engine(noise[exists])
         aside_x, aside_y, larger = tf.unstack(noise, axis=-1)
         stroke = tf.where(exists)[:, 0]
-        aside = _curve(brush.aside, pressure)
-        aside *= tf.gather(radius[:, 0], stroke)
-        opacity = tf.clip_by_value(_curve(brush.opacity, pressure), 0.0, 0.99)
+        aside = of_dab(path.radius * tf.nn.relu(aside))
+        opacity = of_dab(tf.clip_by_value(opacity, 0.0, 0.99))
         # A larger dab is thinner, a smaller one no denser.
         larger = tf.exp(brush.jitter * larger)
         opacity *= tf.minimum(1.0, larger**-2)
@@ -263,10 +282,10 @@ class DabField(layers.Layer):
         opacity *= tf.clip_by_value(drawn - index, 0, 1)[exists]
         radius, hardness = _antialias(
             of_dab(dab_radius) * larger * size,
-            _curve(brush.hardness, pressure),
+            tf.clip_by_value(of_dab(hardness), 0, 1),
             brush.fade,
         )
-        return Dabs(
+        dabs = Dabs(
             stroke=tf.cast(stroke, "int32"),
             x=(x + aside * aside_x) * size,
             y=(y + aside * aside_y) * size,
@@ -274,7 +293,9 @@ class DabField(layers.Layer):
             opacity=opacity,
             hardness=hardness,
             times=tf.gather((needed / drawn)[:, 0], stroke),
+            nib=nib,
         )
+        return draw_dabs(dabs, tf.shape(actions)[0], size)
 
     def start_from(self, settings):
         """Set the weights to the numbers of a brush file.
@@ -283,11 +304,10 @@ class DabField(layers.Layer):
             settings: dict, a brush file's JSON with its `radius_factor`.
         """
         base = settings["radius_factor"]
-        growth = _with_speed(settings, "radius_logarithmic")
-        growth -= settings["settings"]["radius_logarithmic"]["base_value"]
+        growth = pressure_curve(settings, "radius_logarithmic")
         per_radius = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
         per_basic_radius = setting(settings, "dabs_per_basic_radius", 0.0)
-        opacity = _with_speed(settings, "opaque", 1.0)
+        opacity = setting(settings, "opaque", default=1.0)
         # A brush without a curve of its own has libmypaint's.
         multiply = setting(settings, "opaque_multiply", default=KNOTS)
         opacity = np.clip(opacity * multiply, 0, 1)
@@ -295,19 +315,24 @@ class DabField(layers.Layer):
         linear = setting(settings, "opaque_linearize", 0.0, 0.9)
         overlap = max(1.0, 2 * (per_radius + per_basic_radius))
         opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
-        aside = np.clip(_with_speed(settings, "offset_by_random"), 0, None)
-        hardness = np.clip(_with_speed(settings, "hardness", 0.8), 0, 1)
+        speed = _SPEEDS / base
+        of_speed = [_speed_curve(settings, n, speed) for n in _SETTINGS]
+        of_speed[1] *= base
+        of_speed[2] *= np.mean(multiply)
         brush = Brush(
             log_radius=np.log(base) + growth,
-            aside=base * aside,
+            aside=base * setting(settings, "offset_by_random"),
             opacity=opacity,
-            hardness=hardness,
+            hardness=setting(settings, "hardness", default=0.8),
             jitter=setting(settings, "radius_by_random", 0.0),
             per_radius=per_radius,
             per_basic_radius=per_basic_radius,
             per_second=setting(settings, "dabs_per_second", 0.0),
             basic_radius=base,
             fade=setting(settings, "anti_aliasing", 0.0, 1.0),
+            of_speed=np.stack(of_speed),
+            lag=setting(settings, "slow_tracking_per_dab", 0.0)
+            + _speed_curve(settings, "slow_tracking_per_dab", speed),
             slowdown=0.0,
         )
         for weight, value in zip(self.weights, brush):
@@ -352,13 +377,16 @@ def draw_dabs(dabs, batch, size):
     dab, column, row = pixels_of_boxes(left, top, width, height)
     # From here on, a row is a pixel of a dab.
     stroke = tf.gather(dabs.stroke, dab)
-    values = tf.gather(tf.stack(dabs[1:], axis=-1), dab)
+    values = tf.gather(tf.stack(dabs[1:-1], axis=-1), dab)
     x, y, radius, opacity, hardness, times = tf.unstack(values, axis=-1)
     opacity *= dab_profile(
         tf.cast(column, "float32") + 0.5 - x,
         tf.cast(row, "float32") + 0.5 - y,
         radius,
         hardness,
+        None
+        if dabs.nib is None
+        else tf.unstack(tf.gather(dabs.nib, dab), 3, 1),
     )
     density = tf.math.unsorted_segment_sum(
         -times * tf.math.log(1 - opacity),
@@ -395,8 +423,8 @@ def pixels_of_boxes(left, top, width, height):
     return box, left + index % width, top + index // width
 
 
-def dab_profile(dx, dy, radius, hardness):
-    """How opaque a round dab is at a pixel, from 0 to 1.
+def dab_profile(dx, dy, radius, hardness, nib=None):
+    """How opaque a dab is at a pixel, from 0 to 1.
 
     Of the squared distance from the centre, in radii, the profile is two
     straight lines that meet at the hardness: paraboloids. Small dabs are
@@ -407,6 +435,8 @@ def dab_profile(dx, dy, radius, hardness):
         dy: float tensor.
         radius: float tensor, in pixels.
         hardness: float tensor in `(0, 1)`.
+        nib: three float tensors, the length of an ellipse over its width,
+            and cosine and sine of its angle. Default: a round dab.
 
     Returns:
         A float tensor.
@@ -416,17 +446,26 @@ def dab_profile(dx, dy, radius, hardness):
     - libmypaint 1.6, `mypaint-tiled-surface.c`: `calculate_rr_antialiased`,
       `calculate_opa`.
     """
-    dx, dy = tf.abs(dx), tf.abs(dy)
-    rest = tf.where((dx < 0.5) & (dy < 0.5), 0.0, dy**2)
-    beside = tf.nn.relu(dx - 0.5)
-    near = (beside**2 + rest) / radius**2
-    far = ((beside + _PIXEL_RADIUS) ** 2 + rest) / radius**2
+    # A round dab's long axis is the y axis, as in the engine.
+    ratio, cos, sin = nib or (1.0, 0.0, 1.0)
+    along, across = dx * cos + dy * sin, dy * cos - dx * sin
+    square = (along**2 + (ratio * across) ** 2) / radius**2
+    # The engine takes this for the side of the axis that a pixel lies on.
+    beyond = _PIXEL_RADIUS * tf.sign(across + 2 * cos * sin)
+    # The pixel's point that is next to the long axis.
+    x = tf.clip_by_value(along * cos, dx - 0.5, dx + 0.5)
+    y = tf.clip_by_value(along * sin, dy - 0.5, dy + 0.5)
+    outside = (tf.abs(dx) >= 0.5) | (tf.abs(dy) >= 0.5)
+    outside = tf.cast(outside, x.dtype)
+    along = outside * (x * cos + y * sin)
+    across = outside * (y * cos - x * sin)
+    near = (along**2 + (ratio * across) ** 2) / radius**2
+    far = (along**2 + (ratio * (across + beyond)) ** 2) / radius**2
     smooth = tf.where(
-        far < tf.nn.relu(1 - 1 / radius) ** 2,
+        far < tf.nn.relu(1 - 1 / radius) ** 2 / ratio,
         (near + far) / 2,
         1 - (1 - near) / (1 + far - near),
     )
-    square = (dx**2 + dy**2) / radius**2
     square = tf.where(radius < SMOOTHED, smooth, square)
     outer = hardness / (1 - hardness) * tf.nn.relu(1 - square)
     core = (1 - 2 * hardness) / (1 - hardness)
@@ -439,21 +478,19 @@ def _as_engine(noise):
     return noise - 0.3 / 24 * (noise**3 - 3 * noise)
 
 
-def _curve(table, pressure):
-    """A curve's values `(NUM_KNOTS,)` at the knots, at some pressures."""
-    return tf.linalg.matvec(hat_basis(pressure), table)
-
-
-def _with_speed(settings, name, default=0.0):
-    """As `setting`, with what the usual speed of the pen adds to it."""
-    total = setting(settings, name, default=default)
+def _speed_curve(settings, name, speed):
+    """What the pen's speed, in radii a second, adds to a setting."""
+    total = np.zeros(len(speed))
     for source in ("speed1", "speed2"):
         points = setting_inputs(settings, name).get(source)
         if points:
             grown = np.exp(setting(settings, f"{source}_gamma", 0.0, 4.0))
-            # libmypaint's mapping of the speed, in radii a second.
+            # libmypaint's mapping of the speed, and its curves go on beyond
+            # their ends.
             slope = 0.015 * (45 + grown)
-            x = slope * np.log((grown + _USUAL_SPEED) / (45 + grown)) + 0.5
-            (x0, y0), (x1, y1) = points[:2]
-            total = total + y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+            place = slope * np.log((grown + speed) / (45 + grown)) + 0.5
+            x, y = np.transpose(points)
+            k = np.clip(np.searchsorted(x, place), 1, len(x) - 1)
+            rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1])
+            total += y[k] + rise * (place - x[k])
     return total

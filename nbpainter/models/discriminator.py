@@ -1,5 +1,7 @@
 """The discriminator: it tells real strokes from generated ones."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -29,7 +31,7 @@ class Details(layers.Layer):
         return ops.stack(channels, axis=-1)
 
 
-def build_discriminator(width=16):
+def build_discriminator(width=16, size=WINDOW_SIZE):
     """Build the discriminator: is a stroke drawn by the real brush?
 
     It sees the stroke beside the calm stroke of the same action, and so
@@ -41,10 +43,11 @@ def build_discriminator(width=16):
     Args:
         width: int, channels of the first layer; the last has four times as
             many. Default 16.
+        size: int, side of the pictures in pixels. Default 64.
 
     Returns:
         A `keras.Model` from two RGBA pictures of strokes, `[strokes,
-        calm_strokes]`, both `(batch, 64, 64, 4)`, to logits `(batch, 1)`,
+        calm_strokes]`, both `(batch, size, size, 4)`, to logits `(batch, 1)`,
         high for real. Its defaults have 78,705 weights.
 
     Example:
@@ -52,7 +55,7 @@ def build_discriminator(width=16):
     >>> build_discriminator().output_shape
     (None, 1)
     """
-    shape = (WINDOW_SIZE, WINDOW_SIZE, 4)
+    shape = (size, size, 4)
     strokes = keras.Input(shape, name="strokes")
     calm_strokes = keras.Input(shape, name="calm_strokes")
     x = Details(name="details")(strokes, calm_strokes)
@@ -71,7 +74,7 @@ def build_discriminator(width=16):
     return keras.Model([strokes, calm_strokes], logits, name="discriminator")
 
 
-def generate_episodes(generator, num_strokes, seed=0):
+def generate_episodes(generator, num_strokes, seed=0, size=WINDOW_SIZE):
     """Draw episodes with a generator, in the form of a file's.
 
     Rounding to 8 bits is part of the form: without it a discriminator would
@@ -82,17 +85,18 @@ def generate_episodes(generator, num_strokes, seed=0):
             a noise input spatters.
         num_strokes: int, how many.
         seed: int, of the actions and of the noise.
+        size: int, side of the pictures in pixels. Default 64.
 
     Returns:
         `Episodes`.
     """
     actions = random_actions(num_strokes, [seed, 1])
-    strokes = np.empty((num_strokes, WINDOW_SIZE, WINDOW_SIZE, 3), "uint8")
+    strokes = np.empty((num_strokes, size, size, 3), "uint8")
     noisy = generator.noise_shape is not None
     for start in range(0, num_strokes, _BATCH):
         part = slice(start, start + _BATCH)
         noise_seed = (seed + start) % 2**32 if noisy else None
-        drawn = render_strokes(generator, actions[part], seed=noise_seed)
+        drawn = render_strokes(generator, actions[part], size, noise_seed)
         strokes[part] = np.rint(255 * on_white(drawn))
     return Episodes(actions, strokes)
 
@@ -115,7 +119,8 @@ class JudgedStrokes(keras.utils.PyDataset):
     def __init__(self, real, fake, generator, batch_size=64, seed=None):
         super().__init__()
         # A discriminator's training spends half its time here if not compiled.
-        self._draw_calm = tf.function(generator, jit_compile=True)
+        draw_calm = functools.partial(generator, size=real.strokes.shape[1])
+        self._draw_calm = tf.function(draw_calm, jit_compile=True)
         self.halves = [
             StrokeBatches(episodes, batch_size // 2, seed)
             for episodes in (real, fake)
@@ -155,7 +160,7 @@ def judge_beside(generator, real, seed, batch_size, order_seed=None):
     Returns:
         `JudgedStrokes`.
     """
-    fake = generate_episodes(generator, len(real), seed)
+    fake = generate_episodes(generator, len(real), seed, real.strokes.shape[1])
     return JudgedStrokes(real, fake, generator, batch_size, order_seed)
 
 

@@ -168,7 +168,7 @@ class GAN(keras.Model):
         """One step of each network on `(actions, real_strokes)`."""
         actions, real = data
         batch = ops.shape(real)[0]
-        few = batch // 4  # Enough for the anchor.
+        few = batch // 2  # Enough for the anchor.
         calm = self.generator(actions)
         with tf.GradientTape(persistent=True) as tape:
             fake = self(actions)
@@ -219,14 +219,15 @@ def compile_gan(gan, config, epochs):
     g_rate = cosine(
         0.0,
         num_steps - warm_up,
-        alpha=0.02,
+        alpha=0.1,
         warmup_target=config.g_learning_rate,
         warmup_steps=warm_up,
     )
     d_rate = cosine(config.d_learning_rate, num_steps, alpha=0.4)
     adam = functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.99)
     gan.compile(
-        g_optimizer=adam(g_rate, use_ema=True), d_optimizer=adam(d_rate)
+        g_optimizer=adam(g_rate, use_ema=True, ema_momentum=0.997),
+        d_optimizer=adam(d_rate),
     )
 
 

@@ -25,11 +25,9 @@ from nbpainter.models.stroke_field import (
 _BATCH = 64  # Strokes of 64 pixels that are drawn at once.
 _FAINT = 1e-3  # Densities below do not show in an opacity of 8 bits.
 _FAINT_EDGE = 1e-4  # The same where paint ends at an edge.
+_MOST = 16.0  # Logits beyond show nowhere.
 _CLIPPED = 1e-4  # Opacities this near to 0 and 1 count as equal to it.
 _NUM_DABS = 1536  # Of a brush's random draw, at most; many have fewer.
-
-BRUSH = {"hidden_units": (16, 16), "curves": True, "lags": True, "edges": True}
-"""Arguments of `build_generator` for any brush but the lessons'."""
 
 
 class StrokeGenerator(keras.Model):
@@ -121,7 +119,7 @@ class FieldGenerator(StrokeGenerator):
         self.logit = layers.Dense(2 if edges else 1)
         self.edges = edges
         if num_dabs:
-            self.dabs = DabField(self.field.curves)
+            self.dabs = DabField(self.field.curves, self.field.lags)
             self.noise_shape = (num_dabs, NOISE_CHANNELS)
         if reach is not None:
             self.reach = (reach, 0.0)
@@ -145,19 +143,16 @@ class FieldGenerator(StrokeGenerator):
 
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         if noise is not None:
-            return 1 - ops.exp(-self.dabs(actions, noise, size=size))
+            return 1 - ops.exp(
+                -self.dabs(actions, noise, size=size, field=self.field)
+            )
         return ops.sigmoid(self.logits(actions, size))
 
     def logits(self, actions, size=WINDOW_SIZE, samples=None, places=None):
+        maps = self.field(actions, size=size, samples=samples, places=places)
         if not self.edges:
-            maps = self.field(
-                actions, size=size, samples=samples, places=places
-            )
             (logits,) = ops.unstack(self._see_pixels(ops.log(maps + _FAINT)), 1)
             return logits
-        # Edges are hard and lines thin: with a third of the points a marker's
-        # stroke is off by a tenth of its energy. So `samples` is ignored.
-        maps = self.field(actions, size=size, places=places)
         # Of the network's two outputs, one says how opaque the paint is, the
         # other how far inside of its edge a pixel lies. An edge is as wide as
         # some part of the radius, but never thinner than a pixel.
@@ -169,9 +164,9 @@ class FieldGenerator(StrokeGenerator):
         inside, opaque = ops.unstack(seen, 2)
         inside = inside / (pixel + ops.exp(self.log_softness))
         # The logit of sigmoid(inside) * sigmoid(opaque).
-        return -ops.logsumexp(
-            ops.stack([-inside, -opaque, -inside - opaque]), axis=0
-        )
+        seen = [ops.clip(z, -_MOST, _MOST) for z in (inside, opaque)]
+        outside, clear = (ops.exp(-z) for z in seen)
+        return -ops.log(outside + clear + outside * clear)
 
     def _see_pixels(self, features):
         """Apply the 1x1 layers to `(channels, batch, height, width)`.
@@ -195,7 +190,7 @@ class FieldGenerator(StrokeGenerator):
         if self.noise_shape:
             self.dabs.start_from(settings)
         # Most pixels are blank; paint is opaque.
-        self.logit.bias.assign([-1.0, 2.0])
+        self.logit.bias.assign([-1.0, 2.0][: self.logit.units])
         self.brush = settings
 
     def train_step(self, data):
@@ -407,9 +402,8 @@ def compile_generator(generator, config, num_strokes):
 def brush_arguments(settings):
     """Choose the arguments of `build_generator` for a brush.
 
-    A brush whose dabs are moved or sized at random gets a noise input, but
-    not one with a broad nib: dabs are round here. That one's generator draws
-    the calm stroke alone, however random the brush.
+    Each gets a noise input, which draws its dabs, also where nothing is left
+    to chance.
 
     Args:
         settings: dict, a brush file's JSON.
@@ -417,16 +411,17 @@ def brush_arguments(settings):
     Returns:
         A dict of keyword arguments.
     """
-    arguments = BRUSH | {}
+    arguments = {"curves": True, "num_dabs": _NUM_DABS}
+    lag = setting(settings, "slow_tracking_per_dab")
+    arguments["lags"] = bool(np.max(lag) > 0)
+    # Where dabs are soft or strewn, paint fades out.
+    hardness = setting(settings, "hardness", default=0.8)
+    spread = setting(settings, "offset_by_random")
+    arguments["edges"] = bool(np.max(hardness) > 0.4 and np.mean(spread) < 0.2)
     ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
     if ratio > 1.5:
-        arguments["num_nib"] = int(np.clip(round(2.2 * ratio), 5, 12))
+        arguments["num_nib"] = int(np.clip(round(1.8 * ratio), 4, 10))
         arguments["num_points"] = 64
         angle = setting_inputs(settings, "elliptical_dab_angle")
         arguments["nib_follows"] = "direction" in angle
-        return arguments
-    offset = setting(settings, "offset_by_random")
-    growth = setting(settings, "radius_by_random")
-    if np.any(offset > 0) or np.any(growth > 0):
-        arguments["num_dabs"] = _NUM_DABS
     return arguments

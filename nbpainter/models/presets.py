@@ -19,11 +19,7 @@ from nbpainter.engine.brush_file import load_brush
 from nbpainter.errors import DataError
 from nbpainter.files import make_folder, sha256, written_whole
 from nbpainter.models.discriminator import build_discriminator
-from nbpainter.models.generators import (
-    BRUSH,
-    build_fc_generator,
-    build_generator,
-)
+from nbpainter.models.generators import build_fc_generator, build_generator
 
 # Of brushes' weights that were saved before all had one builder.
 _OLD_BUILDER = "build_brush_generator"
@@ -31,7 +27,9 @@ _BUILDERS = {
     "build_discriminator": build_discriminator,
     "build_fc_generator": build_fc_generator,
     "build_generator": build_generator,
-    _OLD_BUILDER: functools.partial(build_generator, **BRUSH),
+    _OLD_BUILDER: functools.partial(
+        build_generator, (16, 16), curves=True, lags=True, edges=True
+    ),
 }
 _SUFFIX = ".weights.h5"
 
@@ -110,10 +108,10 @@ def load_pretrained(name_or_path):
             raise ValueError(f"unknown builder {entry['builder']!r}")
         model = _BUILDERS[entry["builder"]](**entry["arguments"])
         expected, found = model.count_params(), entry["num_weights"]
-        if found != expected:
-            raise ValueError(f"old version: {found} weights, not {expected}")
         if entry["builder"] == _OLD_BUILDER:
             _load_old_weights(model, path)
+        elif found != expected:
+            raise ValueError(f"old version: {found} weights, not {expected}")
         else:
             model.load_weights(path)
         if "brush" in entry:
@@ -130,12 +128,18 @@ def load_pretrained(name_or_path):
 
 
 def _load_old_weights(model, path):
-    """Load weights whose last layer had another number in the file."""
+    """Load weights of commit f325191.
+
+    Their last layer had another number, and their dabs knew of no speed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copy(path, folder)
         with h5py.File(copy, "r+") as file:
             del file["layers/dense_2"]  # It was never used.
             file.move("layers/dense_3", "layers/dense_2")
+            if "dabs" in file:
+                for number, new in enumerate(model.dabs.weights[10:], 10):
+                    file.create_dataset(f"dabs/vars/{number}", new.shape)
         model.load_weights(copy)
 
 

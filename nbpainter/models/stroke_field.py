@@ -54,18 +54,20 @@ class Path(NamedTuple):
 
 
 class Gaussians(NamedTuple):
-    """Round Gaussians, all of shapes that broadcast to the variance's.
+    """Gaussians, all of shapes that broadcast to the variances'.
 
     Attributes:
         x: float tensor, where the centre lies.
         y: float tensor.
-        variance: float tensor `(num_maps, batch, points)`.
+        variance_x: float tensor `(num_maps, batch, points)`.
+        variance_y: float tensor `(num_maps, batch, points)`.
         mass: float tensor, the value at the centre.
     """
 
     x: object
     y: object
-    variance: object
+    variance_x: object
+    variance_y: object
     mass: object
 
 
@@ -111,29 +113,55 @@ def trace_path(actions, samples):
     return Path(*values, length, radius)
 
 
-def hat_basis(pressure):
-    """The piecewise-linear basis of a curve of the pressure.
+def hat_basis(places, knots=KNOTS):
+    """The piecewise-linear basis of a curve, of the pressure by default.
 
     Args:
-        pressure: float tensor of any shape.
+        places: float tensor of any shape.
+        knots: float array `(num_knots,)`, rising. Default: `KNOTS`.
 
     Returns:
-        A float tensor `(*shape, NUM_KNOTS)` in `[0, 1]` that sums to 1. Times
+        A float tensor `(*shape, num_knots)` in `[0, 1]` that sums to 1. Times
         a curve's values at the knots it is the curve's value.
     """
-    knots = KNOTS.astype("float32")
-    ramps = (pressure[..., None] - knots[:-1]) / np.diff(knots)
+    knots = knots.astype("float32")
+    ramps = (places[..., None] - knots[:-1]) / np.diff(knots)
     ramps = ops.clip(ramps, 0.0, 1.0)  # From each knot to the next.
     ones = ops.ones_like(ramps[..., :1])
     ramps = ops.concatenate([ones, ramps, 0 * ones], axis=-1)
     return ramps[..., :-1] - ramps[..., 1:]
 
 
+def track(path, passed):
+    """Low-pass filter of the pen's path: MyPaint's slow tracking.
+
+    Some brushes lag by the dab and some by the second. The pen has rested at
+    the start.
+
+    Args:
+        path: `Path`, of the pen.
+        passed: float tensor `(batch, points)`, what passes during a piece: the
+            kernel is exponential in it.
+
+    Returns:
+        A `Path`, of the brush.
+    """
+    passed = ops.cumsum(passed, axis=-1)
+    behind = passed[:, :, None] - passed[:, None, :]
+    kernel = ops.tril(ops.exp(-ops.relu(behind)))
+    gain = 1 - ops.exp(passed[:, :-1] - passed[:, 1:])
+    gain = ops.concatenate([ops.ones_like(gain[:, :1]), gain], axis=-1)
+    kernel = kernel * gain[:, None, :]  # (batch, points, points)
+    pen = ops.stack([path.x, path.y], axis=-1)
+    x, y = ops.unstack(ops.matmul(kernel, pen), 2, axis=-1)
+    return path._replace(x=x, y=y)
+
+
 def draw_gaussians(gaussians, columns, rows):
     """Sum Gaussians over the points of a stroke.
 
-    A round Gaussian is one of x times one of y. So the sum over the points,
-    at all pixels, is a product of two matrices.
+    A Gaussian is one of x times one of y. So the sum over the points, at all
+    pixels, is a product of two matrices.
 
     Args:
         gaussians: `Gaussians`.
@@ -143,19 +171,19 @@ def draw_gaussians(gaussians, columns, rows):
     Returns:
         A float tensor `(num_maps, batch, height, width)`.
     """
-    x, y, variance, mass = gaussians
-    steepness = ops.sqrt(0.5 / variance)
-    across = _gauss(steepness, x, columns) * mass[..., None]
+    x, y, variance_x, variance_y, mass = gaussians
+    across = _gauss(variance_x, x, columns) * mass[..., None]
     # `keras.ops` has no product with a transposed matrix, which is quicker.
-    return tf.matmul(_gauss(steepness, y, rows), across, transpose_a=True)
+    return tf.matmul(_gauss(variance_y, y, rows), across, transpose_a=True)
 
 
-def _gauss(steepness, centre, places):
+def _gauss(variance, centre, places):
     """Gaussians at places, `(num_maps, batch, points, places)`.
 
     The root of the exponent is linear in the place, `[s, -s c] . [p, 1]`: a
     matrix product, whose gradient takes fewer passes than a difference's.
     """
+    steepness = ops.sqrt(0.5 / variance)
     terms = ops.stack([steepness, -steepness * centre], axis=-1)
     powers = ops.stack([places, ops.ones_like(places)])
     return ops.exp(-ops.square(ops.matmul(terms, powers)))
@@ -251,6 +279,8 @@ class StrokeField(layers.Layer):
                 log_nib=np.zeros(NUM_KNOTS),
                 nib_slowdown=0.0,
             )
+            # The file knows it; strokes tell it only roughly.
+            self.log_nib_ratio.trainable = False
 
     def call(self, actions, size=WINDOW_SIZE, samples=None, places=None):
         """Compute the maps.
@@ -272,8 +302,9 @@ class StrokeField(layers.Layer):
         samples = self._samples if samples is None else samples
         path = trace_path(actions, samples)
         # A point stands for a piece of the curve, and a pixel for its square:
-        # each adds the variance of a uniform variable.
-        gaussians = self._spread_paint(path, (path.length**2 + size**-2.0) / 12)
+        # in x and in y, each adds the variance of a uniform variable.
+        piece = [(s**2 + size**-2.0) / 12 for s in (path.step_x, path.step_y)]
+        gaussians = self._spread_paint(path, piece)
         columns, rows = places or [(ops.arange(size) + 0.5) / size] * 2
         return ops.relu(draw_gaussians(gaussians, columns, rows))
 
@@ -282,18 +313,21 @@ class StrokeField(layers.Layer):
 
         Args:
             path: `Path`.
-            piece: float tensor `(batch, points)`, the variance of a piece of
-                the curve and of a pixel, to be added.
+            piece: two float tensors `(batch, points)`, the variances in x
+                and y of a piece of the curve and of a pixel, to be added.
 
         Returns:
             `Gaussians`.
         """
-        if self.lags:
-            path = self._track(path)
         num_points = ops.cast(ops.shape(path.x)[-1], "float32")
+        if self.lags:
+            passed = path.length / path.radius
+            passed = passed * ops.exp(-self.log_tracking_length)
+            rate = ops.exp(self.log_tracking_rate)
+            path = track(path, passed + rate / num_points)
         speed = path.length / path.radius * (num_points / STROKE_SECONDS)
         log_speed = ops.log(1 + speed / _SPEED)
-        dabs = self._arc_length(path) / path.radius  # Of a piece, in radii.
+        dabs = self.arc_length(path) / path.radius  # Of a piece, in radii.
         if self.curves:
             basis = hat_basis(path.pressure)  # (batch, points, knots)
             log_width = ops.einsum("mk,bpk->mbp", self.log_width, basis)
@@ -309,36 +343,17 @@ class StrokeField(layers.Layer):
             mass = (_per_map(self.mass) + mass) * path.pressure
             mass = _DABS_PER_RADIUS / 2 * mass
         spread = path.radius**2 * variance  # (num_maps, batch, points)
-        variance = spread + piece
+        variances = [spread + part for part in piece]
         # Each dab is thinned out by the area that it is spread on.
-        mass = mass * dabs * path.radius**2 / variance
+        area = ops.sqrt(variances[0] * variances[1])
+        mass = mass * dabs * path.radius**2 / area
         if self.num_nib == 1:
-            return Gaussians(path.x, path.y, variance, mass)
+            return Gaussians(path.x, path.y, *variances, mass)
         nib = ops.matmul(hat_basis(path.pressure), self.log_nib)
         nib = path.radius * ops.exp(nib - self.nib_slowdown * log_speed)
         return self._broad_nib(path, nib, spread, piece, mass)
 
-    def _track(self, path):
-        """Low-pass filter of the pen's path: MyPaint's slow tracking.
-
-        The kernel is exponential in the arc length (in radii) and in time,
-        since some brushes lag by the dab and some by the second. The pen has
-        rested at the start.
-        """
-        num_points = ops.cast(ops.shape(path.x)[-1], "float32")
-        passed = path.length / path.radius * ops.exp(-self.log_tracking_length)
-        passed = passed + ops.exp(self.log_tracking_rate) / num_points
-        passed = ops.cumsum(passed, axis=-1)
-        behind = passed[:, :, None] - passed[:, None, :]
-        kernel = ops.tril(ops.exp(-ops.relu(behind)))
-        gain = 1 - ops.exp(passed[:, :-1] - passed[:, 1:])
-        gain = ops.concatenate([ops.ones_like(gain[:, :1]), gain], axis=-1)
-        kernel = kernel * gain[:, None, :]  # (batch, points, points)
-        pen = ops.stack([path.x, path.y], axis=-1)
-        x, y = ops.unstack(ops.matmul(kernel, pen), 2, axis=-1)
-        return path._replace(x=x, y=y)
-
-    def _nib_direction(self, path):
+    def nib_direction(self, path):
         """Cosine and sine of the nib's angle, `(batch, points)`."""
         cos, sin = ops.cos(self.nib_angle), ops.sin(self.nib_angle)
         if not self.nib_follows:
@@ -347,11 +362,11 @@ class StrokeField(layers.Layer):
         ahead, aside = path.step_x / path.length, path.step_y / path.length
         return cos * ahead - sin * aside, sin * ahead + cos * aside
 
-    def _arc_length(self, path):
+    def arc_length(self, path):
         """As libmypaint measures it: a thin nib sets more dabs broadside."""
         if self.num_nib == 1:
             return path.length
-        cos, sin = self._nib_direction(path)
+        cos, sin = self.nib_direction(path)
         along = cos * path.step_x + sin * path.step_y
         broadside = cos * path.step_y - sin * path.step_x
         broadside = broadside * ops.exp(self.log_nib_ratio)
@@ -363,11 +378,12 @@ class StrokeField(layers.Layer):
         middles = (2 * np.arange(self.num_nib) + 1) / self.num_nib - 1
         middles = middles.astype("float32")
         width = np.sqrt(1 - middles**2)
-        cos, sin = self._nib_direction(path)
+        cos, sin = self.nib_direction(path)
         row = Gaussians(
             x=path.x[..., None] + (nib * cos)[..., None] * middles,
             y=path.y[..., None] + (nib * sin)[..., None] * middles,
-            variance=spread[..., None] * width**2 + piece[..., None],
+            variance_x=spread[..., None] * width**2 + piece[0][..., None],
+            variance_y=spread[..., None] * width**2 + piece[1][..., None],
             mass=mass[..., None] * width / self.num_nib,
         )  # (..., batch, points, num_nib)
         return Gaussians(
@@ -395,12 +411,13 @@ class StrokeField(layers.Layer):
         opaque = opaque * setting(settings, "opaque_multiply")
         mass = 10 * (np.clip(opaque, 0, 2) + 0.02) * dab**2 / ratio
         self.log_mass.assign(np.log(mass / np.clip(width, 0.3, None)))
-        dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
-        dabs += setting(settings, "dabs_per_basic_radius", 0.0)
-        lag = 0.1 + setting(settings, "slow_tracking_per_dab", 0.0)
-        self.log_tracking_length.assign(np.log(base * lag / max(1.0, dabs)))
-        per_second = setting(settings, "dabs_per_second", 0.0)
-        self.log_tracking_rate.assign(np.log((1 + 10 * per_second) / lag))
+        if self.lags:
+            dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
+            dabs += setting(settings, "dabs_per_basic_radius", 0.0)
+            lag = 0.1 + setting(settings, "slow_tracking_per_dab", 0.0)
+            self.log_tracking_length.assign(np.log(base * lag / max(1.0, dabs)))
+            per_second = setting(settings, "dabs_per_second", 0.0)
+            self.log_tracking_rate.assign(np.log((1 + 10 * per_second) / lag))
         if self.num_nib > 1:
             angle = setting(settings, "elliptical_dab_angle", 0.0, 90.0)
             self.nib_angle.assign(np.deg2rad(angle))

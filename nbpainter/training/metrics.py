@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from nbpainter.actions import COLUMNS
+from nbpainter.actions import COLUMNS, WINDOW_SIZE
 from nbpainter.data.episodes import StrokeBatches, to_rgba
 from nbpainter.engine.brush import draw_strokes
 from nbpainter.losses import laplacian
@@ -68,7 +68,7 @@ def _measure(name, compare, generator, episodes, seed=None):
     batches = StrokeBatches(episodes, batch_size=100)
     for index, (actions, real) in enumerate(batches):
         draw = None if seed is None else seed + index
-        fake = render_strokes(generator, actions, seed=draw)
+        fake = render_strokes(generator, actions, real.shape[1], draw)
         maps = map(np.asarray, compare(real[..., 3], fake[..., 3]))
         energies.append([np.sum(x**2, axis=(1, 2)) for x in maps])
     values = np.concatenate(energies, axis=1).T  # (n, 2)
@@ -81,13 +81,14 @@ def _measure(name, compare, generator, episodes, seed=None):
     return {name: ratios[0], f"{name}_by_size": ratios[1:]}
 
 
-def measure_spread(generator, actions, seed=0):
+def measure_spread(generator, actions, seed=0, size=WINDOW_SIZE):
     """Measure how far two draws of one action differ.
 
     Args:
         generator: a model of `build_generator`.
         actions: float array `(n, 12)`.
         seed: int, of both pairs of draws.
+        size: int, side of the pictures in pixels. Default 64.
 
     Returns:
         A dict of mean squared differences in opacity: `spread`, the
@@ -103,11 +104,13 @@ def measure_spread(generator, actions, seed=0):
         first, second = (draw(seed=s)[..., 3] for s in (2 * seed, 2 * seed + 1))
         return float(np.mean((first - second) ** 2)), float(np.mean(first**2))
 
-    engine = functools.partial(draw_strokes, actions, brush=generator.brush)
+    engine = functools.partial(
+        draw_strokes, actions, size, brush=generator.brush
+    )
     engine_spread, engine_energy = compare(engine)
     spread = 0.0
     if generator.noise_shape is not None:
-        own = functools.partial(render_strokes, generator, actions)
+        own = functools.partial(render_strokes, generator, actions, size)
         spread, _ = compare(own)
     return {
         "spread": round(spread, 5),
@@ -124,14 +127,14 @@ def compare_strokes(generator, episodes):
         episodes: `Episodes` of its brush.
 
     Returns:
-        A dict of RGBA strokes `(n, 64, 64, 4)`: `real`, `calm` and, with a
+        A dict of RGBA strokes `(n, size, size, 4)`: `real`, `calm` and, with a
         noise input, `one draw`.
     """
+    actions, size = episodes.actions, episodes.strokes.shape[1]
     strokes = {
-        "real": to_rgba(episodes.actions, episodes.strokes),
-        "calm": render_strokes(generator, episodes.actions),
+        "real": to_rgba(actions, episodes.strokes),
+        "calm": render_strokes(generator, actions, size),
     }
     if generator.noise_shape is not None:
-        draw = render_strokes(generator, episodes.actions, seed=0)
-        strokes["one draw"] = draw
+        strokes["one draw"] = render_strokes(generator, actions, size, seed=0)
     return strokes

@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from nbpainter.actions import WINDOW_SIZE
 from nbpainter.config import ReportConfig
 from nbpainter.data.drawing import draw_episodes
 from nbpainter.files import make_folder, written_whole
@@ -41,6 +42,13 @@ painting                {canvas:.2f} dB
 """
 
 
+def _draw(generator, config, num_strokes, offset=0):
+    """Fresh strokes at the size that is measured; the larger, the fewer."""
+    seed, size = config.seed + offset, config.stroke_size
+    num_strokes = max(1, num_strokes * WINDOW_SIZE // size)
+    return draw_episodes(num_strokes, generator.brush, seed, size=size)
+
+
 def judge_generator(generator, config, verbose=0):
     """Two-sample test: can a fresh discriminator tell the strokes apart?
 
@@ -61,23 +69,24 @@ def judge_generator(generator, config, verbose=0):
     - [Lopez-Paz and Oquab, 2017](https://arxiv.org/abs/1610.06545).
     """
 
-    def judged(num_strokes, seed, order_seed=None):
-        real = draw_episodes(num_strokes, generator.brush, seed)
+    def judged(count, offset, order_seed=None):
+        real = _draw(generator, config, count, offset)
+        seed = config.seed + offset
         return discriminator.judge_beside(
             generator, real, seed, config.batch_size, order_seed
         )
 
-    train = judged(config.num_judged, config.seed + 1, order_seed=config.seed)
-    test = judged(config.num_test_strokes, config.seed + 2)
+    train = judged(config.num_judged, 1, order_seed=config.seed)
+    test = judged(config.num_test_strokes, 2)
     keras.utils.set_random_seed(config.seed)
-    network = discriminator.build_discriminator()
+    network = discriminator.build_discriminator(size=config.stroke_size)
     num_steps = len(train) * config.epochs
     discriminator.compile_discriminator(
         network, config.learning_rate, num_steps
     )
     network.fit(train, epochs=config.epochs, verbose=2 if verbose else 0)
     metrics = discriminator.measure_discriminator(network, test)
-    num_tested = 2 * config.num_test_strokes
+    num_tested = sum(count for *_, count in metrics["calibration"])
     return {
         "two_sample": metrics["accuracy"],
         "two_sample_error": round(0.5 / num_tested**0.5, 4),
@@ -142,19 +151,21 @@ def measure_preset(name, photos=(), config=None, verbose=0):
     """
     config = config or ReportConfig()
     generator = load_generator(name)
-    fresh = draw_episodes(config.num_strokes, generator.brush, config.seed)
+    seed, size = config.seed, config.stroke_size
+    fresh = _draw(generator, config, config.num_strokes)
     # Before the rest: a photograph that cannot be read is named soon.
     gap = measure_reality_gap(name, photos, config)
     return {
         **measure_fvu(generator, fresh),
-        **measure_texture(generator, fresh, seed=config.seed),
-        **measure_spread(generator, fresh.actions, seed=config.seed),
+        **measure_texture(generator, fresh, seed),
+        **measure_spread(generator, fresh.actions, seed, size),
         **gap,
         **judge_generator(generator, config, verbose),
-        "num_strokes": config.num_strokes,
+        "num_strokes": len(fresh),
         "num_judged": config.num_judged,
         "num_photos": len(photos) or 1,
-        "seed": config.seed,
+        "seed": seed,
+        "stroke_size": size,
     }
 
 
@@ -193,14 +204,12 @@ def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
         As `measure_preset`, and `DataError` for a folder that cannot be
         written to.
     """
-    folder = make_folder(folder)
+    folder, config = make_folder(folder), config or ReportConfig()
     generator = load_generator(name)
     metrics = measure_preset(name, photos, config, verbose)
     if enter:
         enter_facts(name, {"report": metrics})
-    strokes = compare_strokes(
-        generator, draw_episodes(8, generator.brush, metrics["seed"])
-    )
+    strokes = compare_strokes(generator, _draw(generator, config, 64)[:8])
     stem = pathlib.Path(name).name.removesuffix(".weights.h5")
     save_figure(plot_report(metrics, strokes), folder / f"report_{stem}.png")
     with written_whole(folder / f"report_{stem}.json") as temporary:

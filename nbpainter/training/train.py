@@ -248,5 +248,5 @@ def draws_are_right(generator, episodes, fvu):
     """
     real = to_rgba(episodes.actions, episodes.strokes)[..., 3]
     drawn = generators.render_strokes(generator, episodes.actions, seed=0)
-    fake = drawn[..., 3]
-    return float(np.mean((fake - real) ** 2) / np.mean(real**2)) <= 2.5 * fvu
+    error = np.mean((drawn[..., 3] - real) ** 2) / np.mean(real**2)
+    return float(error) <= 2.5 * fvu

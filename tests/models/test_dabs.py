@@ -96,8 +96,9 @@ def test_the_shipped_spatter_spreads_as_the_real_one(spattering):
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("ratio", [1.0, 4.0])
 @pytest.mark.parametrize("radius", [1.3, 8.0])
-def test_the_profile_of_a_dab_is_the_engine_s(radius):
+def test_the_profile_of_a_dab_is_the_engine_s(radius, ratio):
     # One dab: a pen that comes down and hardly moves.
     surface = libmypaint.Surface(40, 40)
     settings = {
@@ -110,6 +111,8 @@ def test_the_profile_of_a_dab_is_the_engine_s(radius):
         "dabs_per_actual_radius": 0.0,
         "dabs_per_basic_radius": 0.0,
         "dabs_per_second": 20.0,
+        "elliptical_dab_ratio": ratio,
+        "elliptical_dab_angle": 30.0,
     }
     library = libmypaint.load_library()
     brush = library.mypaint_brush_new()
@@ -130,9 +133,10 @@ def test_the_profile_of_a_dab_is_the_engine_s(radius):
         centres[:, None] - 19.8,
         tf.constant(radius),
         tf.constant(0.6),
+        (ratio, np.float32(np.cos(np.pi / 6)), np.float32(0.5)),
     )
     drawn = surface.pixels()[..., 3]
-    assert 0.5 < drawn.max() <= 1
+    assert 0.5 / ratio**0.5 < drawn.max() <= 1
     np.testing.assert_allclose(drawn, expected, atol=0.01)
 
 

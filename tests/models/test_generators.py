@@ -80,13 +80,34 @@ def test_the_plain_network_has_logits_of_every_size():
 
 
 def test_a_brush_s_generator_starts_with_its_file_s_numbers():
+    kinds = {}
     for name in ("charcoal", "kabura", "calligraphy"):
         settings = load_brush(name)
         arguments = nbpainter.brush_arguments(settings)
         generator = nbpainter.build_generator(**arguments)
         generator.start_from(settings)
-        noisy = "num_dabs" in arguments
-        assert (generator.noise_shape is not None) == noisy
+        assert generator.noise_shape == (1536, 3)
         assert np.isfinite(generator.opacity(random_actions(3))).all()
-    assert generator.field.num_nib == 12
-    assert generator.brush == settings
+        field = generator.field
+        kinds[name] = generator.edges, field.lags, field.num_nib > 1
+        assert generator.brush == settings
+    assert kinds == {
+        "charcoal": (False, False, False),
+        "kabura": (True, True, False),
+        "calligraphy": (True, True, True),
+    }
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", ["kabura", "calligraphy", "marker"])
+def test_dabs_of_a_brush_file_are_those_of_the_engine(name):
+    """Without any training: the formulas and the file's numbers alone."""
+    settings = load_brush(name)
+    generator = nbpainter.build_generator(**nbpainter.brush_arguments(settings))
+    generator.start_from(settings)
+    fresh = nbpainter.draw_episodes(100, name, seed=41)
+    real = nbpainter.to_rgba(fresh.actions, fresh.strokes)[..., 3]
+    drawn = nbpainter.render_strokes(generator, fresh.actions, seed=0)[..., 3]
+    assert np.sum((drawn - real) ** 2) < 0.015 * np.sum(real**2)
+    texture = nbpainter.measure_texture(generator, fresh)["texture"]
+    assert 0.93 < texture < 1.07

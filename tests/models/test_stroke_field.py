@@ -13,14 +13,15 @@ from nbpainter.models.stroke_field import (
 
 def test_a_field_is_a_sum_of_gaussians():
     random = np.random.default_rng(0)
-    x, y, variance, mass = random.uniform(0.1, 1, (4, 2, 3, 5)).astype("f4")
+    x, y, *rest = random.uniform(0.1, 1, (5, 2, 3, 5)).astype("f4")
+    variance_x, variance_y, mass = rest
     places = np.linspace(0, 1, 7, dtype="float32")
-    maps = draw_gaussians(Gaussians(x[0], y[0], variance, mass), places, places)
+    maps = draw_gaussians(Gaussians(x[0], y[0], *rest), places, places)
     square = (places - x[0, ..., None, None]) ** 2
-    square = square + (places[:, None] - y[0, ..., None, None]) ** 2
-    each = mass[..., None, None] * np.exp(
-        -0.5 * square / variance[..., None, None]
-    )
+    square = square / variance_x[..., None, None]
+    other = (places[:, None] - y[0, ..., None, None]) ** 2
+    square = square + other / variance_y[..., None, None]
+    each = mass[..., None, None] * np.exp(-0.5 * square)
     np.testing.assert_allclose(maps, each.sum(axis=2), rtol=1e-4, atol=1e-5)
 
 
