@@ -149,8 +149,7 @@ class DabField(layers.Layer):
 
     def build(self, input_shape):
         if not self.curves:
-            add_weights(self, **START)
-            return
+            return add_weights(self, **START)
         values = dict.fromkeys(_CURVES, np.zeros(NUM_KNOTS))
         values |= dict.fromkeys(_NUMBERS, 0.0)
         values["of_speed"] = np.zeros((len(_CURVES), len(_SPEEDS)))
@@ -196,6 +195,7 @@ class DabField(layers.Layer):
             none; `jitter`; and `count`, dabs to a radius.
         """
         brush, pressure = self._brush(), KNOTS[1:]
+        of_speed = 0.0 if brush.of_speed is None else brush.of_speed[0, 0]
         ratio = np.asarray(brush.opacity)[1:] / pressure
         slope, strength = np.polyfit(pressure, ratio, 1)
         spread, rest = np.polyfit(KNOTS, brush.aside, 1)
@@ -203,7 +203,7 @@ class DabField(layers.Layer):
             "strength": strength,
             "strength_of_pressure": slope,
             "hardness": np.mean(brush.hardness),
-            "growth": np.mean(brush.log_radius),
+            "growth": np.mean(brush.log_radius) + of_speed,
             "slowdown": brush.slowdown,
             "spread": rest + spread,
             "spread_at_rest": rest,

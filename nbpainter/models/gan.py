@@ -118,13 +118,9 @@ class GAN(keras.Model):
     @property
     def state(self):
         """Every variable that a training changes, for a checkpoint."""
-        return [
-            *self.generator.variables,
-            *self.discriminator.variables,
-            self.random.state,
-            *self.g_optimizer.variables,
-            *self.d_optimizer.variables,
-        ]
+        networks = (self.generator, self.discriminator)
+        parts = (*networks, self.g_optimizer, self.d_optimizer)
+        return [self.random.state, *(v for x in parts for v in x.variables)]
 
     def d_loss(self, real_logits, fake_logits):
         """Cross-entropy of both kinds: 2 ln 2 where nothing is known.

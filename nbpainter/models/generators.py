@@ -28,6 +28,7 @@ _FAINT_EDGE = 1e-4  # The same where paint ends at an edge.
 _MOST = 16.0  # Logits beyond show nowhere.
 _CLIPPED = 1e-4  # Opacities this near to 0 and 1 count as equal to it.
 _NUM_DABS = 1536  # Of a brush's random draw, at most; many have fewer.
+_FEW_DABS = 192  # The same where nothing is left to chance.
 
 
 class StrokeGenerator(keras.Model):
@@ -411,13 +412,16 @@ def brush_arguments(settings):
     Returns:
         A dict of keyword arguments.
     """
-    arguments = {"curves": True, "num_dabs": _NUM_DABS}
-    lag = setting(settings, "slow_tracking_per_dab")
-    arguments["lags"] = bool(np.max(lag) > 0)
-    # Where dabs are soft or strewn, paint fades out.
-    hardness = setting(settings, "hardness", default=0.8)
-    spread = setting(settings, "offset_by_random")
-    arguments["edges"] = bool(np.max(hardness) > 0.4 and np.mean(spread) < 0.2)
+    names = ("slow_tracking_per_dab", "offset_by_random", "radius_by_random")
+    lag, spread, jitter = (np.max(setting(settings, name)) for name in names)
+    hardness = np.max(setting(settings, "hardness", default=0.8))
+    arguments = {
+        "curves": True,
+        "lags": bool(lag > 0),
+        # Where dabs are soft or strewn, paint fades out.
+        "edges": bool(hardness > 0.4 and spread < 0.3),
+        "num_dabs": _NUM_DABS if max(spread, jitter) > 0 else _FEW_DABS,
+    }
     ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
     if ratio > 1.5:
         arguments["num_nib"] = int(np.clip(round(1.8 * ratio), 4, 10))

@@ -212,7 +212,7 @@ class StrokeOptimizer:
         squares = [-1, side // _BLUR, _BLUR, side // _BLUR, _BLUR, 3]
         blurred = tf.reduce_mean(tf.reshape(error, squares), axis=(2, 4))
         loss += tf.where(side > COARSE, 0.0, _mean_square(blurred))
-        if self.generator.noise_shape is not None:
+        if self.spatter > 0:
             # Spatter is smooth enough to be looked at in coarse pixels.
             opacities = _pool(opacities, COARSE)
             ratios = self.spatter * spatter_ratios(actions, window.pixels)

@@ -86,7 +86,7 @@ def test_a_brush_s_generator_starts_with_its_file_s_numbers():
         arguments = nbpainter.brush_arguments(settings)
         generator = nbpainter.build_generator(**arguments)
         generator.start_from(settings)
-        assert generator.noise_shape == (1536, 3)
+        assert generator.noise_shape[1] == 3
         assert np.isfinite(generator.opacity(random_actions(3))).all()
         field = generator.field
         kinds[name] = generator.edges, field.lags, field.num_nib > 1
