@@ -19,7 +19,7 @@ import time
 
 import nbpainter
 from nbpainter.config import PaintConfig
-from nbpainter.errors import DataError, EngineError, NBPainterError
+from nbpainter.errors import DataError, EngineError, NBPainterError, check_size
 from nbpainter.files import make_folder
 
 
@@ -194,7 +194,9 @@ def _paint(arguments):
     started = time.perf_counter()
     # What holds for all photographs is checked once, before there is a folder.
     exported = [f"painting.{e.lstrip('.')}" for e in arguments.export]
-    for name in exported:
+    for ending, name in zip(arguments.export, exported):
+        if not ending.lstrip(".").isalnum():
+            raise DataError(f"--export takes endings: svg, not {ending!r}.")
         _load("export").check_export(name)
     photos = _find_photos(arguments.photos)
     several = len(photos) > 1 or os.path.isdir(arguments.photos[0])
@@ -214,8 +216,7 @@ def _paint(arguments):
     choices["generator"] = brush
     out, failed = pathlib.Path(arguments.out), 0
     if not several:
-        [photo] = photos.values()
-        return _paint_one(photo, out, started, choices, exported)
+        return _paint_one(*photos.values(), out, started, choices, exported)
     for folder, photo in photos.items():
         print(f"{photo}:")
         try:
@@ -445,8 +446,7 @@ def _report(arguments):
         raise DataError("--brush stands for a --preset: give one of them.")
     if brush:
         preset = _load("models.presets").preset_of_brush(brush)
-    size = nbpainter.errors.check_size(arguments.size)
-    config = nbpainter.ReportConfig(stroke_size=size)
+    config = nbpainter.ReportConfig(stroke_size=check_size(arguments.size))
     _print_report(preset, arguments.out, arguments.photo, config=config)
     print(f"The same as JSON and as a picture: in {arguments.out}.")
 
