@@ -196,7 +196,7 @@ def _paint(arguments):
     exported = [f"painting.{e.lstrip('.')}" for e in arguments.export]
     for ending, name in zip(arguments.export, exported):
         if not ending.lstrip(".").isalnum():
-            raise DataError(f"--export takes endings: svg, not {ending!r}.")
+            raise DataError(f"--export takes endings (svg), not {ending!r}.")
         _load("export").check_export(name)
     photos = _find_photos(arguments.photos)
     several = len(photos) > 1 or os.path.isdir(arguments.photos[0])
