@@ -8,6 +8,7 @@ drawing one dab.
 """
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,9 @@ class StrokeOptimizer:
 
     def __init__(self, generator):
         self.generator = generator
-        self.spatter = measure_spatter(generator)
+        # Measured while the first steps are compiled.
+        background = ThreadPoolExecutor(max_workers=1)
+        self._spatter = background.submit(measure_spatter, generator)
         self._graph = functools.cache(self._compile)
 
     def _compile(self, has_palette, has_mask):
@@ -95,7 +98,7 @@ class StrokeOptimizer:
         rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
         window = Window(rgb, rgb, one, one, number, number)
         steps, ends = tf.TensorSpec((), "int32"), tf.TensorSpec((2,))
-        return tf.function(
+        descend = tf.function(
             functools.partial(self._descend, has_palette, has_mask),
             input_signature=[
                 tf.TensorSpec((None, None, len(ACTION_NAMES))),
@@ -105,9 +108,11 @@ class StrokeOptimizer:
                 Schedule(steps, number, ends),
                 tf.TensorSpec((None, 3)),
                 tf.TensorSpec((len(ACTION_NAMES), 5, None)),
+                number,
             ],
             autograph=False,
         )
+        return descend.get_concrete_function()
 
     def move(self, actions, active, window, side, schedule, palette):
         """Move strokes so that their windows match the photograph better.
@@ -135,6 +140,7 @@ class StrokeOptimizer:
             schedule,
             np.float32(palette).reshape(-1, 3),
             curve_samples(_NUM_POINTS[side]),
+            self._spatter.result(),
         )
         return moved.numpy()
 
@@ -149,6 +155,7 @@ class StrokeOptimizer:
         schedule,
         palette,
         samples,
+        spatter,
     ):
         last = tf.cast(schedule.num_steps, "float32")
         side = tf.shape(window.target)[1]
@@ -168,7 +175,9 @@ class StrokeOptimizer:
                 tape.watch(logits)
                 actions = to_actions(logits, done)
                 opacities = self._opacities(actions, active, side, samples)
-                loss = self._loss(actions, opacities, window, coarse)
+                loss = self._loss(
+                    actions, opacities, window, coarse, spatter
+                )
                 if has_mask:
                     # The darkness of black strokes on white is their paint.
                     black = tf.zeros_like(tf.gather(actions, [0], axis=2))
@@ -201,7 +210,7 @@ class StrokeOptimizer:
         opacities = tf.reshape(opacities, [shape[0], shape[1], side, side])
         return opacities * tf.cast(active, "float32")[..., None, None]
 
-    def _loss(self, actions, opacities, window, coarse):
+    def _loss(self, actions, opacities, window, coarse, spatter):
         """The expected squared error, and that of the blurred picture."""
         side = tf.shape(window.target)[1]
         colors = tf.gather(actions, COLUMNS.color, axis=2)
@@ -212,10 +221,10 @@ class StrokeOptimizer:
         squares = [-1, side // _BLUR, _BLUR, side // _BLUR, _BLUR, 3]
         blurred = tf.reduce_mean(tf.reshape(error, squares), axis=(2, 4))
         loss += tf.where(side > COARSE, 0.0, _mean_square(blurred))
-        if self.spatter > 0:
+        if self.generator.noise_shape:
             # Spatter is smooth enough to be looked at in coarse pixels.
             opacities = _pool(opacities, COARSE)
-            ratios = self.spatter * spatter_ratios(actions, window.pixels)
+            ratios = spatter * spatter_ratios(actions, window.pixels)
             loss += tf.reduce_mean(
                 coarse.mask * variance(coarse.canvas, colors, opacities, ratios)
             )
