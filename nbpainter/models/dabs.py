@@ -100,8 +100,8 @@ class Dabs(NamedTuple):
         opacity: float tensor in `[0, 1)`, at the centre.
         hardness: float tensor in `(0, 1)`, see `dab_profile`.
         times: float tensor, how many dabs it stands for.
-        nib: float tensor `(num_dabs, 3)`, its length over its width, and
-            cosine and sine of its angle; or `None`, if all are round.
+        nib: list of three float tensors, its length over its width, and
+            cosine and sine of its angle; empty if all are round.
     """
 
     stroke: tf.Tensor
@@ -111,7 +111,7 @@ class Dabs(NamedTuple):
     opacity: tf.Tensor
     hardness: tf.Tensor
     times: tf.Tensor
-    nib: tf.Tensor | None
+    nib: list
 
 
 @keras.saving.register_keras_serializable("nbpainter")
@@ -253,42 +253,40 @@ class DabField(layers.Layer):
         piece = tf.minimum(tf.searchsorted(ends, place), _NUM_PIECES - 1)
         exists = index < drawn
 
-        def of_dab(values):  # From (batch, pieces, ...) to (num_dabs, ...).
-            values = tf.gather(values, piece, batch_dims=1)
-            return tf.boolean_mask(values, exists)
-
-        left = (of_dab(ends) - place[exists]) / (of_dab(counts) + _TINY**0.5)
-        passed = 0.5 - tf.clip_by_value(left, 0, 1)  # The middle of a piece.
         if brush.lag is not None:
             lag = tf.linalg.matvec(hat_basis(speed, _SPEEDS), brush.lag)
             path = track(path, counts / (tf.nn.relu(lag) + 1e-3))
-        x = of_dab(path.x) + passed * of_dab(path.step_x)
-        y = of_dab(path.y) + passed * of_dab(path.step_y)
-        nib = None
+        aside = path.radius * tf.nn.relu(aside)
+        opacity = tf.clip_by_value(opacity, 0.0, 0.99)
+        hardness = tf.clip_by_value(hardness, 0.0, 1.0)
+        of_piece = [ends, counts, path.x, path.y, path.step_x, path.step_y]
+        of_piece += [aside, opacity, dab_radius, hardness]
         if field is not None and field.num_nib > 1:
-            angle = [of_dab(part) for part in field.nib_direction(path)]
-            ratio = tf.exp(field.log_nib_ratio) * tf.ones_like(x)
-            nib = tf.stack([ratio, *angle], axis=-1)
+            of_piece += field.nib_direction(path)
+        stroke = tf.cast(tf.where(exists)[:, 0], "int32")
+        # From (batch, pieces, values) to rows of dabs.
+        rows = tf.stack([stroke, piece[exists]], axis=-1)
+        of_dab = tf.gather_nd(tf.stack(of_piece, axis=-1), rows)
+        ends, counts, x, y, *of_dab = tf.unstack(of_dab, axis=-1)
+        step_x, step_y, aside, opacity, dab_radius, hardness, *nib = of_dab
+        if nib:
+            nib = [tf.exp(field.log_nib_ratio) * tf.ones_like(x), *nib]
 
-        noise = _as_engine(noise[exists])
-        aside_x, aside_y, larger = tf.unstack(noise, axis=-1)
-        stroke = tf.where(exists)[:, 0]
-        aside = of_dab(path.radius * tf.nn.relu(aside))
-        opacity = of_dab(tf.clip_by_value(opacity, 0.0, 0.99))
+        left = (ends - place[exists]) / (counts + _TINY**0.5)
+        passed = 0.5 - tf.clip_by_value(left, 0, 1)  # The middle of a piece.
+        aside_x, aside_y, larger = tf.unstack(_as_engine(noise[exists]), 3, -1)
         # A larger dab is thinner, a smaller one no denser.
         larger = tf.exp(brush.jitter * larger)
         opacity *= tf.minimum(1.0, larger**-2)
         # The last dab is faint, so the number of dabs has a gradient.
         opacity *= tf.clip_by_value(drawn - index, 0, 1)[exists]
         radius, hardness = _antialias(
-            of_dab(dab_radius) * larger * size,
-            tf.clip_by_value(of_dab(hardness), 0, 1),
-            brush.fade,
+            dab_radius * larger * size, hardness, brush.fade
         )
         dabs = Dabs(
-            stroke=tf.cast(stroke, "int32"),
-            x=(x + aside * aside_x) * size,
-            y=(y + aside * aside_y) * size,
+            stroke=stroke,
+            x=(x + passed * step_x + aside * aside_x) * size,
+            y=(y + passed * step_y + aside * aside_y) * size,
             radius=radius,
             opacity=opacity,
             hardness=hardness,
@@ -377,16 +375,15 @@ def draw_dabs(dabs, batch, size):
     dab, column, row = pixels_of_boxes(left, top, width, height)
     # From here on, a row is a pixel of a dab.
     stroke = tf.gather(dabs.stroke, dab)
-    values = tf.gather(tf.stack(dabs[1:-1], axis=-1), dab)
-    x, y, radius, opacity, hardness, times = tf.unstack(values, axis=-1)
+    values = tf.stack([*dabs[1:-1], *dabs.nib], axis=-1)
+    values = tf.unstack(tf.gather(values, dab), axis=-1)
+    x, y, radius, opacity, hardness, times, *nib = values
     opacity *= dab_profile(
         tf.cast(column, "float32") + 0.5 - x,
         tf.cast(row, "float32") + 0.5 - y,
         radius,
         hardness,
-        None
-        if dabs.nib is None
-        else tf.unstack(tf.gather(dabs.nib, dab), 3, 1),
+        *nib,
     )
     density = tf.math.unsorted_segment_sum(
         -times * tf.math.log(1 - opacity),
@@ -423,7 +420,7 @@ def pixels_of_boxes(left, top, width, height):
     return box, left + index % width, top + index // width
 
 
-def dab_profile(dx, dy, radius, hardness, nib=None):
+def dab_profile(dx, dy, radius, hardness, ratio=1.0, cos=0.0, sin=1.0):
     """How opaque a dab is at a pixel, from 0 to 1.
 
     Of the squared distance from the centre, in radii, the profile is two
@@ -435,8 +432,10 @@ def dab_profile(dx, dy, radius, hardness, nib=None):
         dy: float tensor.
         radius: float tensor, in pixels.
         hardness: float tensor in `(0, 1)`.
-        nib: three float tensors, the length of an ellipse over its width,
-            and cosine and sine of its angle. Default: a round dab.
+        ratio: float tensor, the length of an ellipse over its width.
+            Default: a round dab.
+        cos: float tensor, cosine of its long axis' angle.
+        sin: float tensor, sine of it.
 
     Returns:
         A float tensor.
@@ -447,7 +446,6 @@ def dab_profile(dx, dy, radius, hardness, nib=None):
       `calculate_opa`.
     """
     # A round dab's long axis is the y axis, as in the engine.
-    ratio, cos, sin = nib or (1.0, 0.0, 1.0)
     along, across = dx * cos + dy * sin, dy * cos - dx * sin
     square = (along**2 + (ratio * across) ** 2) / radius**2
     # The engine takes this for the side of the axis that a pixel lies on.

@@ -88,8 +88,7 @@ class StrokeOptimizer:
     def __init__(self, generator):
         self.generator = generator
         # Measured while the first steps are compiled.
-        background = ThreadPoolExecutor(max_workers=1)
-        self._spatter = background.submit(measure_spatter, generator)
+        self._spatter = ThreadPoolExecutor(1).submit(measure_spatter, generator)
         self._graph = functools.cache(self._compile)
 
     def _compile(self, has_palette, has_mask):
@@ -98,7 +97,7 @@ class StrokeOptimizer:
         rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
         window = Window(rgb, rgb, one, one, number, number)
         steps, ends = tf.TensorSpec((), "int32"), tf.TensorSpec((2,))
-        descend = tf.function(
+        return tf.function(
             functools.partial(self._descend, has_palette, has_mask),
             input_signature=[
                 tf.TensorSpec((None, None, len(ACTION_NAMES))),
@@ -111,8 +110,7 @@ class StrokeOptimizer:
                 number,
             ],
             autograph=False,
-        )
-        return descend.get_concrete_function()
+        ).get_concrete_function()
 
     def move(self, actions, active, window, side, schedule, palette):
         """Move strokes so that their windows match the photograph better.
@@ -175,9 +173,7 @@ class StrokeOptimizer:
                 tape.watch(logits)
                 actions = to_actions(logits, done)
                 opacities = self._opacities(actions, active, side, samples)
-                loss = self._loss(
-                    actions, opacities, window, coarse, spatter
-                )
+                loss = self._loss(actions, opacities, window, coarse, spatter)
                 if has_mask:
                     # The darkness of black strokes on white is their paint.
                     black = tf.zeros_like(tf.gather(actions, [0], axis=2))

@@ -133,7 +133,9 @@ def test_the_profile_of_a_dab_is_the_engine_s(radius, ratio):
         centres[:, None] - 19.8,
         tf.constant(radius),
         tf.constant(0.6),
-        (ratio, np.float32(np.cos(np.pi / 6)), np.float32(0.5)),
+        ratio,
+        np.float32(np.cos(np.pi / 6)),
+        np.float32(0.5),
     )
     drawn = surface.pixels()[..., 3]
     assert 0.5 / ratio**0.5 < drawn.max() <= 1
