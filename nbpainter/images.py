@@ -149,7 +149,7 @@ def _check_array(array, kind, given):
     return floats
 
 
-def resize(picture, height, width, resample=Image.Resampling.BOX):
+def resize(picture, height, width, resample=Image.Resampling.HAMMING):
     """Resize a picture of floats.
 
     Args:

@@ -24,6 +24,7 @@ from nbpainter.models.presets import load_generator
 from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.optimizer import Schedule, optimizer_of
 from nbpainter.painter.painting import Painting
+from nbpainter.painter.refinement import refine
 from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
 
 MAX_STROKES = 100_000
@@ -32,18 +33,17 @@ MAX_STROKES = 100_000
 # Seconds for a stroke, guessed before any was painted.
 _SECONDS_PER_STROKE = 0.05
 # Side in pixels, part of the steps, part of the learning rate.
-_STAGES = (
-    (COARSE, 0.27, 1.0),
-    (COARSE, 0.22, 1.0),
-    (COARSE, 0.17, 1.0),
-    (32, 0.4, 1.0),
-    (64, 0.15, 0.6),
-)
-_NUM_COARSE = sum(side == COARSE for side, _, _ in _STAGES)
-# Times the steps: one window alone is cheap, and all others build on it.
-_SINGLE_WINDOW_STEPS = 2.2
+_STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
+# The same for one window alone: it is cheap, and all others build on it.
+_SINGLE_STAGES = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
+# Steps of all strokes together, over those of a group.
+_REFINEMENT = 0.4
+# Of the seconds, if strokes are as many as fit into them.
+_REFINED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
-_UNIMPORTANT = 0.05
+_UNIMPORTANT = 0.15
+# What an error counts where no paint shall be, on top.
+_FORBIDDEN = 3.0
 # Component `size` of strokes that start again, on top.
 _SMALL = 0.4
 # Decibels that a painting may lack of what it had on its own photograph,
@@ -125,9 +125,9 @@ def paint(
         mask: picture like `photo`, of the same shape, or an array of
             booleans: paint only where it is white. Default: everywhere.
         resume: `Painting`, or path of its stroke file, to go on with, on the
-            same photograph: its strokes stay and count. Generator, seed,
-            palette and background are its own: leave them out. So is the
-            size by default.
+            same photograph: its strokes count, and all are moved together in
+            the end. Generator, seed, palette and background are its own:
+            leave them out. So is the size by default.
         verbose: 0 or 1, whether to show a progress bar. Default 1.
 
     Returns:
@@ -212,10 +212,7 @@ class _Clock:
         return time.perf_counter() - self.started
 
     def remaining(self):
-        return self.seconds - self.passed()
-
-    def is_over(self):
-        return self.interrupted or self.remaining() <= 0
+        return 0.0 if self.interrupted else self.seconds - self.passed()
 
     @contextlib.contextmanager
     def stopped_by_interrupt(self):
@@ -283,7 +280,7 @@ class _Painter:
         self.spent = painting.figures.get("seconds", 0.0)
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
         self.planned = painting.figures.get("planned", PaintConfig.num_strokes)
-        self.ended = "strokes"
+        self.ended, self.reserved = "strokes", 0.0
 
     def _check_photo(self, before):
         now = float(psnr(self.canvas, self.target))
@@ -297,6 +294,8 @@ class _Painter:
     def paint(self, num_strokes, verbose):
         """Paint until there are so many strokes, or time is over."""
         fit_seconds = num_strokes is None and self.clock.seconds < float("inf")
+        if fit_seconds:
+            self.reserved = _REFINED * self.clock.seconds
         if num_strokes is not None:
             self.planned = int(num_strokes)
         bar = keras.utils.Progbar(
@@ -310,7 +309,7 @@ class _Painter:
         while not self._must_stop():
             num_painted, started = len(self.actions), self.clock.passed()
             if fit_seconds:
-                fitting = round(self.clock.remaining() / seconds_per_stroke)
+                fitting = round(self._remaining() / seconds_per_stroke)
                 self.planned = min(num_painted + max(1, fitting), MAX_STROKES)
             if num_painted >= self.planned:
                 break
@@ -320,6 +319,8 @@ class _Painter:
             seconds_per_stroke = (self.clock.passed() - started) / num_new
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
+        if len(self.actions) > len(self.painting):
+            self._refine(verbose)
         if self.clock.interrupted:
             if not len(self.actions):
                 raise KeyboardInterrupt
@@ -330,7 +331,11 @@ class _Painter:
     def _must_stop(self):
         """However short the time, something is painted."""
         something = self.clock.interrupted or len(self.actions) > 0
-        return self.clock.is_over() and something
+        return self._remaining() <= 0 and something
+
+    def _remaining(self):
+        """Seconds that are left to paint strokes."""
+        return self.clock.remaining() - self.reserved
 
     def _paint_level(self, cells, num_strokes, bar):
         grid = Grid(self.target, cells, self.forbidden)
@@ -347,7 +352,7 @@ class _Painter:
                 [len(self.actions), round(seconds, 2), round(decibels, 3)]
             )
             bar.update(len(self.actions), [("psnr", decibels)])
-            if self.clock.is_over():
+            if self._remaining() <= 0:
                 return
 
     def _paint_windows(self, grid, batch, counts):
@@ -356,20 +361,19 @@ class _Painter:
         window = grid.windows(self.canvas, batch)
         actions = place_strokes(window, counts.max(), random)
         active = np.arange(counts.max()) < counts[:, None]
-        num_steps = self.num_steps
-        if len(batch) == 1:
-            num_steps = _SINGLE_WINDOW_STEPS * num_steps
-        for stage, (side, steps, rate) in enumerate(_STAGES):
+        stages = _SINGLE_STAGES if len(batch) == 1 else _STAGES
+        num_coarse = sum(side == COARSE for side, _, _ in stages)
+        for stage, (side, steps, rate) in enumerate(stages):
             if side > grid.side:
                 break
             if self._must_stop():
                 return None
-            if 0 < stage < _NUM_COARSE:
+            if 0 < stage < num_coarse:
                 actions = self._restart(actions, active, window, random)
             # Colours of a palette are chosen while all is coarse.
-            done = np.float32([stage, stage + 1]) / _NUM_COARSE
+            done = np.float32([stage, stage + 1]) / num_coarse
             schedule = Schedule(
-                num_steps=max(1, round(steps * num_steps)),
+                num_steps=max(1, round(steps * self.num_steps)),
                 learning_rate=rate * self.learning_rate,
                 snap=np.minimum(done, 1),
             )
@@ -377,6 +381,25 @@ class _Painter:
                 actions, active, window, side, schedule, self.palette
             )
         return grid.to_picture(actions, batch, active)
+
+    def _refine(self, verbose):
+        """Move all strokes together, as far as time is left."""
+        if len(self.curve) == 1 and max(self.target.shape) <= 64:
+            return  # So it was done already, in one window.
+        moved = refine(
+            self.actions,
+            self.model,
+            self.target,
+            self.painting.blank(),
+            max(1, round(_REFINEMENT * self.num_steps)),
+            weight=1 + _FORBIDDEN * self.forbidden,
+            remaining=self.clock.remaining,
+            verbose=verbose,
+        )
+        if self.palette:  # Its colours were chosen.
+            moved[:, COLUMNS.color] = self.actions[:, COLUMNS.color]
+        self.actions = moved
+        self.curve[-1][1] = round(self.spent + self.clock.passed(), 2)
 
     def _restart(self, actions, active, window, random):
         """Place unimportant strokes anew; order all, large to small."""

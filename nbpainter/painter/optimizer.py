@@ -28,7 +28,7 @@ _NUM_POINTS = {16: 16, 32: 24, 64: 32}
 # Of Adam. The second moment must follow within a stage of some 30 steps.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-7
 # Logit of the opacity above which a stroke's gradient would vanish.
-_MAX_LOGIT = 4.0
+MAX_LOGIT = 4.0
 # The blurred error is averaged over squares of so many pixels.
 _BLUR = 4
 # Radius in pixels that shows half of the spatter.
@@ -91,6 +91,11 @@ class StrokeOptimizer:
         self._spatter = ThreadPoolExecutor(1).submit(measure_spatter, generator)
         self._graph = functools.cache(self._compile)
 
+    @property
+    def spatter(self):
+        """See `measure_spatter`."""
+        return self._spatter.result()
+
     def _compile(self, has_palette, has_mask):
         """Compile `_descend`, once for all sides and numbers of strokes."""
         number = tf.TensorSpec(())
@@ -138,7 +143,7 @@ class StrokeOptimizer:
             schedule,
             np.float32(palette).reshape(-1, 3),
             curve_samples(_NUM_POINTS[side]),
-            self._spatter.result(),
+            self.spatter,
         )
         return moved.numpy()
 
@@ -202,7 +207,7 @@ class StrokeOptimizer:
             tf.reshape(actions, [-1, len(ACTION_NAMES)]), side, samples
         )
         shape = tf.shape(actions)
-        opacities = tf.sigmoid(tf.minimum(logits, _MAX_LOGIT))
+        opacities = tf.sigmoid(tf.minimum(logits, MAX_LOGIT))
         opacities = tf.reshape(opacities, [shape[0], shape[1], side, side])
         return opacities * tf.cast(active, "float32")[..., None, None]
 

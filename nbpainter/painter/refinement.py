@@ -1,0 +1,381 @@
+"""Move all strokes of a painting together, each drawn only where it is.
+
+Windows see some strokes at a time; here all are moved at once, against the
+whole photograph. Strokes are composited in turn, and what lies beneath each is
+kept. From the last stroke back to the first, each is told how the loss changes
+with its opacity, colour and spatter: reverse-mode differentiation, by hand.
+Memory grows with the pixels that strokes cover.
+"""
+
+import functools
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nbpainter.actions import (
+    ACTION_NAMES,
+    COLUMNS,
+    brush_radius,
+    move_actions,
+    sampling_matrix,
+)
+from nbpainter.images import resize
+from nbpainter.models.stroke_field import curve_samples
+from nbpainter.painter.optimizer import (
+    MAX_LOGIT,
+    adam_update,
+    optimizer_of,
+    spatter_ratios,
+)
+
+# Of Adam on the logits, at the start of a cosine decay to 0.
+_LEARNING_RATE = 0.06
+# The picture's longer side in pixels: at least so many, and so many times the
+# root of the number of strokes.
+_LEAST_SIDE, _SIDE_OF_ROOT = 64, 8.5
+# Points of a stroke's path, by the side in pixels that it is drawn at.
+_NUM_POINTS = {8: 16, 16: 16, 24: 24, 32: 24, 48: 32, 64: 32, 96: 32, 128: 32}
+# Radius in pixels above which a stroke is drawn smaller, and enlarged.
+_SMOOTH_RADIUS = 1.5
+# A patch's side over that of what a stroke covers: room to move.
+_ROOM = 1.15
+# Pixels that are drawn at once.
+_AT_ONCE = 2**19
+# Component `size` of a stroke, relative to its patch.
+_LIMITS = -0.5, 1.5
+_PATH = sampling_matrix(np.linspace(0, 1, 17))
+
+
+class Patches(NamedTuple):
+    """Where strokes are drawn: a square around each.
+
+    Attributes:
+        corner: int array `(n, 2)`, x and y of the first pixel of the square;
+            it may lie outside of the picture.
+        side: int array `(n,)`, pixels of the picture.
+        drawn: int array `(n,)`, pixels that the square is drawn at.
+        box: list of pairs of slices, rows and columns of the picture that the
+            stroke may cover.
+        cut: list of pairs of slices, the same in the square.
+    """
+
+    corner: np.ndarray
+    side: np.ndarray
+    drawn: np.ndarray
+    box: list
+    cut: list
+
+
+def cut_patches(actions, height, width, reach):
+    """Find the squares that strokes are drawn on.
+
+    Args:
+        actions: float array `(n, 12)`, relative to the longer side.
+        height: int, pixels of the picture.
+        width: int.
+        reach: two floats, see `StrokeGenerator`.
+
+    Returns:
+        `Patches`.
+    """
+    unit = max(height, width)
+    pressure = actions[:, COLUMNS.pressure].max(axis=1)
+    radius = unit * brush_radius(actions[:, COLUMNS.size])
+    reach = radius * (reach[0] + reach[1] * pressure)
+    path = unit * np.tensordot(actions, _PATH, axes=1)[:, :2]
+    middle = (path.max(axis=2) + path.min(axis=2)) / 2
+    half = (path.max(axis=2) - path.min(axis=2)) / 2 + reach[:, None]
+    half *= _ROOM
+    side = np.ceil(2 * half.max(axis=1)).astype(int)
+    drawn = side * np.minimum(1, _SMOOTH_RADIUS / radius)
+    sides = np.array(list(_NUM_POINTS))
+    drawn = sides[np.searchsorted(sides[:-1], drawn)]
+    side = np.maximum(side, drawn)
+    corner = np.floor(middle - side[:, None] / 2).astype(int)
+    limits = [width, height]
+    low = np.floor(middle - half).clip(0, limits).astype(int)
+    high = np.ceil(middle + half).clip(low, limits).astype(int)
+    high = np.minimum(high, corner + side[:, None])
+    low = np.minimum(np.maximum(low, corner), high)
+
+    def slices(low, high):
+        rows = zip(low[:, ::-1].tolist(), high[:, ::-1].tolist())
+        return [tuple(map(slice, *row)) for row in rows]
+
+    cut = slices(low - corner, high - corner)
+    return Patches(corner, side, drawn, slices(low, high), cut)
+
+
+def lay_in_turn(ground, patches, opacities, colors, ratios):
+    """Composite strokes: the mean of a painting, and its variance.
+
+    A stroke of opacity `a` and colour `c` makes `(1 - a) C + a c` of a canvas
+    `C`; see `nbpainter.painter.optimizer.variance` for the variance.
+
+    Args:
+        ground: float32 array `(4, height, width)`, RGB and variance.
+        patches: `Patches`.
+        opacities: list of float32 arrays, of each stroke on its box.
+        colors: float32 array `(n, 3)`.
+        ratios: float32 array `(n,)`, see `variance`.
+
+    Returns:
+        The canvas as `ground`, and a list of what lay beneath each stroke.
+    """
+    canvas, beneath = ground.copy(), []
+    strokes = zip(patches.box, opacities, colors[..., None, None], ratios)
+    for box, opacity, color, ratio in strokes:
+        view = canvas[:, *box]
+        below = view.copy()
+        beneath.append(below)
+        difference = color - below[:3]
+        noise = (ratio * opacity) * (1 - opacity)
+        view[:3] += opacity * difference
+        view[3] *= (1 - opacity) ** 2 + noise
+        view[3] += noise * np.mean(difference * difference, axis=0)
+    return canvas, beneath
+
+
+def pull_back(gradient, beneath, patches, opacities, colors, ratios):
+    """Differentiate `lay_in_turn`.
+
+    Args:
+        gradient: float32 array `(4, height, width)`, of a loss by the canvas;
+            in the end it is that by the ground.
+        beneath: see `lay_in_turn`.
+        patches: `Patches`.
+        opacities: see `lay_in_turn`.
+        colors: see `lay_in_turn`.
+        ratios: see `lay_in_turn`.
+
+    Returns:
+        A list and two arrays: the gradients by opacities, colours and ratios.
+    """
+    by_opacity, by_color = [None] * len(colors), np.empty_like(colors)
+    by_ratio = np.empty_like(ratios)
+    for k in reversed(range(len(colors))):
+        view, below = gradient[:, *patches.box[k]], beneath[k]
+        opacity, clear = opacities[k], 1 - opacities[k]
+        difference = colors[k, :, None, None] - below[:3]
+        varied = np.mean(difference * difference, axis=0) + below[3]
+        noise, by_noise = opacity * clear, view[3] * varied
+        by_ratio[k] = np.sum(by_noise * noise)
+        noise *= ratios[k]
+        by_opacity[k] = np.sum(view[:3] * difference, axis=0)
+        by_opacity[k] += by_noise * (ratios[k] * (1 - 2 * opacity))
+        by_opacity[k] -= 2 * view[3] * clear * below[3]
+        by_difference = difference * (view[3] * noise * (2 / 3))
+        by_color[k] = np.sum(view[:3] * opacity + by_difference, axis=(1, 2))
+        view[:3] *= clear
+        view[:3] -= by_difference
+        view[3] *= clear**2 + noise
+    return by_opacity, by_color, by_ratio
+
+
+@functools.cache
+def _enlarging(side, drawn):
+    """The matrix `(side, drawn)` of linear interpolation."""
+    place = (np.arange(side) + 0.5) * (drawn / side) - 0.5
+    place = place.clip(0, drawn - 1)[:, None]
+    return np.maximum(0, 1 - abs(place - np.arange(drawn))).astype("float32")
+
+
+@functools.lru_cache(maxsize=4)
+def _compile(generator):
+    """Compile the drawing of patches, and its derivative, for all sides."""
+
+    def draw(logits, low, high, pixels, spatter, side, samples):
+        actions = low + (high - low) * tf.sigmoid(logits)
+        opacities = generator.logits(actions, side, samples)
+        opacities = tf.sigmoid(tf.minimum(opacities, MAX_LOGIT))
+        ratios = spatter * spatter_ratios(actions, pixels)
+        return opacities, tf.gather(actions, COLUMNS.color, axis=1), ratios
+
+    def differentiate(logits, *inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            drawn = draw(logits, *inputs[:-3])
+        return tape.gradient(drawn, logits, inputs[-3:])
+
+    row, column = (tf.TensorSpec((None, n)) for n in (len(ACTION_NAMES), 1))
+    samples = tf.TensorSpec((len(ACTION_NAMES), 5, None))
+    number, side = tf.TensorSpec(()), tf.TensorSpec((), "int32")
+    inputs = [row, row, row, column, number, side, samples]
+    outputs = [tf.TensorSpec((None, None, None)), tf.TensorSpec((None, 3))]
+    signatures = {draw: inputs, differentiate: [*inputs, *outputs, column]}
+    return [
+        tf.function(
+            function, input_signature=signature, autograph=False
+        ).get_concrete_function()
+        for function, signature in signatures.items()
+    ]
+
+
+class _Strokes:
+    """The strokes of a painting at one resolution, each in its own patch.
+
+    Args:
+        actions: float32 array `(n, 12)`.
+        generator: see `refine`.
+        height: int, pixels of the picture to match.
+        width: int.
+        pixels: int, longer side of the painting.
+    """
+
+    def __init__(self, actions, generator, height, width, pixels):
+        self._draw, self._differentiate = _compile(generator)
+        self.patches = cut_patches(actions, height, width, generator.reach)
+        self._unit = max(height, width)
+        side, drawn = self.patches.side, self.patches.drawn
+        local = move_actions(
+            actions, -self.patches.corner / side[:, None], self._unit / side
+        )
+        self._low, self._high = np.zeros_like(local), np.ones_like(local)
+        self._low[:, COLUMNS.size], self._high[:, COLUMNS.size] = _LIMITS
+        share = (local - self._low) / (self._high - self._low)
+        share = np.clip(share, 0.002, 0.998)
+        self.logits = np.log(share / (1 - share))
+        self._matrices = [
+            None if before == after else _enlarging(after, before)
+            for after, before in zip(side.tolist(), drawn.tolist())
+        ]
+        spatter = np.float32(optimizer_of(generator).spatter)
+        pixels = np.float32(side * (pixels / self._unit))[:, None]
+        self._batches = []
+        for number in np.unique(drawn).tolist():
+            samples = curve_samples(_NUM_POINTS[number])
+            which = np.flatnonzero(drawn == number)
+            most = max(1, _AT_ONCE // number**2)
+            for batch in np.split(which, range(most, len(which), most)):
+                frame = [x[batch] for x in (self._low, self._high, pixels)]
+                constants = [*frame, spatter, number, samples]
+                self._batches.append((batch, constants))
+
+    def draw(self):
+        """Opacities, colours and ratios, see `lay_in_turn`."""
+        num_strokes = len(self.logits)
+        opacities = [None] * num_strokes
+        colors = np.empty((num_strokes, 3), "float32")
+        ratios = np.empty((num_strokes, 1), "float32")
+        for batch, constants in self._batches:
+            drawn, colors[batch], ratios[batch] = self._draw(
+                self.logits[batch], *constants
+            )
+            for k, opacity in zip(batch.tolist(), drawn.numpy()):
+                matrix = self._matrices[k]
+                if matrix is not None:
+                    opacity = matrix @ opacity @ matrix.T
+                opacities[k] = opacity[self.patches.cut[k]]
+        return opacities, colors, ratios[:, 0]
+
+    def differentiate(self, by_opacity, by_color, by_ratio):
+        """From the gradients by what is drawn to that by the logits."""
+        gradient = np.empty_like(self.logits)
+        for batch, constants in self._batches:
+            squares = []
+            for k in batch.tolist():
+                square = np.zeros([self.patches.side[k]] * 2, "float32")
+                square[self.patches.cut[k]] = by_opacity[k]
+                matrix = self._matrices[k]
+                if matrix is not None:
+                    square = matrix.T @ square @ matrix
+                squares.append(square)
+            others = by_color[batch], by_ratio[batch, None]
+            gradient[batch] = self._differentiate(
+                self.logits[batch], *constants, np.stack(squares), *others
+            )
+        return gradient
+
+    def actions(self):
+        """The strokes as they are now, relative to the longer side."""
+        share = 1 / (1 + np.exp(-self.logits))
+        local = self._low + (self._high - self._low) * share
+        corner, side = self.patches.corner, self.patches.side
+        return move_actions(local, corner / self._unit, side / self._unit)
+
+
+def refine(
+    actions,
+    generator,
+    target,
+    ground,
+    num_steps,
+    weight=None,
+    loss=None,
+    remaining=lambda: float("inf"),
+    verbose=0,
+):
+    """Move all strokes of a painting together.
+
+    Without a loss, the expected squared error of the painting is minimised:
+    the squared error of its mean and, where the brush spatters, its variance.
+
+    Args:
+        actions: float32 array `(n, 12)`, relative to the longer side.
+        generator: a model of `build_generator` or `load_pretrained`.
+        target: float32 array `(height, width, 3)`, the photograph.
+        ground: float32 array `(height, width, 3)`, beneath the strokes.
+        num_steps: int, steps of Adam.
+        weight: float32 array `(height, width, 1)`, what an error at a pixel
+            counts. Default: all count the same.
+        loss: a Keras loss on pictures `(1, height, width, 3)`, to be
+            minimised in place of the squared error.
+        remaining: function without arguments, how many seconds are left.
+            Default: no limit.
+        verbose: 0 or 1, whether to show a progress bar.
+
+    Returns:
+        A float32 array `(n, 12)`, the moved strokes in the same order.
+    """
+    pixels = max(target.shape[:2])
+    least = max(_LEAST_SIDE, _SIDE_OF_ROOT * len(actions) ** 0.5)
+    part = min(1.0, least / pixels)
+    height, width = (max(1, round(part * x)) for x in target.shape[:2])
+    target = resize(target, height, width)
+    planes, ground = (
+        np.ascontiguousarray(np.moveaxis(resize(x, height, width), -1, 0))
+        for x in (target, ground)
+    )
+    ground = np.concatenate([ground, 0 * ground[:1]])
+    # A stroke's gradient does not depend on how many others there are.
+    scale = np.full((height, width), len(actions) / (height * width), "float32")
+    if weight is not None:
+        scale *= resize(weight, height, width)[..., 0]
+
+    def slope(canvas):
+        """Gradient of the loss by a canvas."""
+        if loss is None:
+            by_mean = 2 / 3 * scale * (canvas[:3] - planes)
+            return np.concatenate([by_mean, scale[None]])
+        picture = tf.constant(np.moveaxis(canvas[:3], 0, -1)[None])
+        with tf.GradientTape() as tape:
+            tape.watch(picture)
+            value = len(actions) * loss(target[None], picture)
+        by_mean = np.moveaxis(tape.gradient(value, picture).numpy()[0], -1, 0)
+        return np.concatenate([by_mean, 0 * by_mean[:1]])
+
+    strokes = _Strokes(actions, generator, height, width, pixels)
+    moments = 2 * [np.zeros_like(strokes.logits)]
+    bar = keras.utils.Progbar(num_steps, verbose=verbose, unit_name="step")
+    started = time.perf_counter()
+    for step in range(num_steps):
+        left, passed = remaining(), time.perf_counter() - started
+        if left <= 0:
+            break
+        # The rate falls to 0 when the steps are done or the time is over.
+        done = max(step / num_steps, step and passed / (passed + left))
+        rate = _LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * done))
+        drawn = strokes.draw()
+        canvas, beneath = lay_in_turn(ground, strokes.patches, *drawn)
+        gradient = strokes.differentiate(
+            *pull_back(slope(canvas), beneath, strokes.patches, *drawn)
+        )
+        strokes.logits, *moments = map(
+            np.asarray,
+            adam_update(strokes.logits, gradient, *moments, step, rate),
+        )
+        bar.update(step + 1)
+    return strokes.actions()
