@@ -55,7 +55,7 @@ engine: .venv/.installed-test
 	$(BIN)/python -m pip install -q --upgrade pip
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install -q -e .
+	$(BIN)/python -m pip install -q -e '.[faces]'
 	@touch $@
 
 .venv/.installed-test: pyproject.toml | .venv/bin/python

@@ -1,12 +1,15 @@
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 import nbpainter
 from nbpainter import images as pictures
 from nbpainter.errors import DataError
+from nbpainter.images import load_focus
 
 RED, WHITE = [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]
 
@@ -189,3 +192,37 @@ def test_a_mask_is_open_where_it_is_white_and_opaque(tmp_path):
         np.testing.assert_array_equal(pictures.load_mask(given, 6), expected)
     with pytest.raises(DataError, match="no mask"):
         pictures.load_mask(tmp_path / "nosuch.png", 6)
+
+
+def test_a_focus_is_a_weight_with_a_mean_of_1():
+    photo = nbpainter.load_photo(data.astronaut(), 128)
+    bright = np.zeros((128, 128))
+    bright[:64] = 1
+    weight = load_focus(bright, photo)
+    assert weight.shape == (128, 128, 1)
+    assert weight.mean() == pytest.approx(1, abs=1e-4)
+    assert weight[0, 0, 0] == pytest.approx(30 * weight[-1, 0, 0], rel=1e-3)
+    assert (load_focus("none", photo) == 1).all()
+    with pytest.raises(DataError, match="shape"):
+        load_focus(np.ones((10, 20)), photo)
+
+
+def test_a_face_counts_more_and_its_eyes_most():
+    photo = nbpainter.load_photo(data.astronaut(), 256)
+    weight = load_focus("faces", photo)[..., 0]
+    y, x = np.unravel_index(weight.argmax(), weight.shape)
+    # Eyes and mouth of the astronaut.
+    assert 45 < y < 75
+    assert 95 < x < 130
+    assert weight.max() > 15 * weight.min()
+    assert weight[60, 112] > 4 * weight[200, 60]
+    np.testing.assert_array_equal(load_focus(None, photo)[..., 0], weight)
+    coffee = nbpainter.load_photo(data.coffee(), 128)
+    assert (load_focus("faces", coffee) == 1).all()
+
+
+def test_without_its_detector_faces_are_no_default(monkeypatch):
+    photo = np.ones((8, 8, 3), "float32")
+    monkeypatch.setitem(sys.modules, "mtcnn", None)
+    with pytest.raises(DataError, match="pip install"):
+        load_focus("faces", photo)

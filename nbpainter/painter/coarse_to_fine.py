@@ -37,7 +37,7 @@ _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
 # The same for one window alone: it is cheap, and all others build on it.
 _SINGLE_STAGES = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
 # Steps of all strokes together, over those of a group.
-_REFINEMENT = 0.4
+_REFINEMENT = 0.3
 # Of the seconds, if strokes are as many as fit into them.
 _REFINED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
@@ -95,6 +95,8 @@ def paint(
     palette=None,
     background=None,
     mask=None,
+    focus=None,
+    loss=None,
     resume=None,
     verbose=1,
 ):
@@ -124,6 +126,13 @@ def paint(
         background: str, `"#rrggbb"`. Default white.
         mask: picture like `photo`, of the same shape, or an array of
             booleans: paint only where it is white. Default: everywhere.
+        focus: what is painted with more strokes and more care: `"faces"`,
+            `"none"`, or a picture like `photo`, of the same shape, whose
+            bright parts count more, see `nbpainter.images.load_focus`.
+            Default: faces, if their detector (`mtcnn`) is installed.
+        loss: a Keras loss on pictures `(1, height, width, 3)`, such as
+            `PerceptualLoss`: what is minimised when, in the end, all strokes
+            are moved together. Default: the expected squared error.
         resume: `Painting`, or path of its stroke file, to go on with, on the
             same photograph: its strokes count, and all are moved together in
             the end. Generator, seed, palette and background are its own:
@@ -171,9 +180,12 @@ def paint(
             f"The painting to resume has {len(painting)} strokes already. Ask "
             f"for more. Received: num_strokes={num_strokes}."
         )
-    painter = _Painter(painting, target, mask, num_steps, learning_rate, clock)
+    areas = _load_forbidden(mask, target), images.load_focus(focus, target)
+    painter = _Painter(
+        painting, target, *areas, num_steps, learning_rate, clock
+    )
     with clock.stopped_by_interrupt():
-        painter.paint(num_strokes, verbose)
+        painter.paint(num_strokes, loss, verbose)
     return painter.finish()
 
 
@@ -260,16 +272,27 @@ class _Painter:
     Args:
         painting: `Painting` to go on with; it may be empty.
         target: float32 array `(height, width, 3)`, the photograph.
-        mask: see `paint`.
+        forbidden: float32 array `(height, width, 1)`, 1 where no paint shall
+            be.
+        weight: float32 array `(height, width, 1)`, what an error counts.
         num_steps: int, see `paint`.
         learning_rate: float, see `paint`.
         clock: `_Clock`.
     """
 
-    def __init__(self, painting, target, mask, num_steps, learning_rate, clock):
+    def __init__(
+        self,
+        painting,
+        target,
+        forbidden,
+        weight,
+        num_steps,
+        learning_rate,
+        clock,
+    ):
         self.painting, self.clock = painting, clock
         self.num_steps, self.learning_rate = num_steps, learning_rate
-        self.forbidden = _load_forbidden(mask, target)
+        self.forbidden, self.weight = forbidden, weight
         self.target = np.where(self.forbidden > 0, painting.blank(), target)
         self.palette = [images.from_hex(color) for color in painting.palette]
         self.model = load_generator(painting.generator)
@@ -291,7 +314,7 @@ class _Painter:
                 f"this one by {now:.1f} dB."
             )
 
-    def paint(self, num_strokes, verbose):
+    def paint(self, num_strokes, loss, verbose):
         """Paint until there are so many strokes, or time is over."""
         fit_seconds = num_strokes is None and self.clock.seconds < float("inf")
         if fit_seconds:
@@ -319,8 +342,8 @@ class _Painter:
             seconds_per_stroke = (self.clock.passed() - started) / num_new
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
-        if len(self.actions) > len(self.painting):
-            self._refine(verbose)
+        if len(self.actions) > len(self.painting) or loss is not None:
+            self._refine(loss, verbose)
         if self.clock.interrupted:
             if not len(self.actions):
                 raise KeyboardInterrupt
@@ -338,7 +361,7 @@ class _Painter:
         return self.clock.remaining() - self.reserved
 
     def _paint_level(self, cells, num_strokes, bar):
-        grid = Grid(self.target, cells, self.forbidden)
+        grid = Grid(self.target, cells, self.forbidden, self.weight)
         counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
             strokes = self._paint_windows(grid, batch, counts[batch])
@@ -382,23 +405,24 @@ class _Painter:
             )
         return grid.to_picture(actions, batch, active)
 
-    def _refine(self, verbose):
+    def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
-        if len(self.curve) == 1 and max(self.target.shape) <= 64:
+        is_small = max(self.target.shape) <= 64
+        if loss is None and is_small and len(self.curve) == 1:
             return  # So it was done already, in one window.
-        moved = refine(
+        part = _REFINEMENT if loss is None else 1.0
+        self.actions = refine(
             self.actions,
             self.model,
             self.target,
             self.painting.blank(),
-            max(1, round(_REFINEMENT * self.num_steps)),
-            weight=1 + _FORBIDDEN * self.forbidden,
+            max(1, round(part * self.num_steps)),
+            weight=self.weight * (1 + _FORBIDDEN * self.forbidden),
+            loss=loss,
+            keep_colors=len(self.palette) > 0,
             remaining=self.clock.remaining,
             verbose=verbose,
         )
-        if self.palette:  # Its colours were chosen.
-            moved[:, COLUMNS.color] = self.actions[:, COLUMNS.color]
-        self.actions = moved
         self.curve[-1][1] = round(self.spent + self.clock.passed(), 2)
 
     def _restart(self, actions, active, window, random):

@@ -227,7 +227,8 @@ class StrokeOptimizer:
             opacities = _pool(opacities, COARSE)
             ratios = spatter * spatter_ratios(actions, window.pixels)
             loss += tf.reduce_mean(
-                coarse.mask * variance(coarse.canvas, colors, opacities, ratios)
+                coarse.mask**2
+                * variance(coarse.canvas, colors, opacities, ratios)
             )
         return loss
 
@@ -256,6 +257,7 @@ class StrokeOptimizer:
         weights, _ = compositing_weights(opacities)
         below = beneath(window.canvas, colors, opacities)
         change = weights[:, :, None] * (colors[..., None] - below)
+        change *= _flat(window.mask)[:, None]
         without = change * (change - 2 * error[:, None])
         importance = tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)
         return importance.numpy(), window._replace(canvas=painted.numpy())

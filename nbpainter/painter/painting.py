@@ -9,7 +9,8 @@ from nbpainter import images
 from nbpainter.engine.brush import Brush
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.engine.libmypaint import Surface
-from nbpainter.errors import MAX_SIZE, check_count, check_size
+from nbpainter.errors import MAX_SIZE, DataError, check_count, check_size
+from nbpainter.losses import psnr
 from nbpainter.models.presets import brush_of, load_generator
 from nbpainter.painter import stroke_file
 from nbpainter.painter.canvas import (
@@ -18,6 +19,7 @@ from nbpainter.painter.canvas import (
     straight_alpha,
     stroke_layers,
 )
+from nbpainter.painter.refinement import refine
 
 
 @dataclasses.dataclass(eq=False)
@@ -153,6 +155,55 @@ class Painting:
         if transparent:
             return straight_alpha(pixels)
         return np.clip(pixels[..., :3] + (1 - pixels[..., 3:]) * blank, 0, 1)
+
+    def refine(self, photo, num_steps=100, loss=None, verbose=1):
+        """Move all strokes together, so that they match a photograph better.
+
+        Args:
+            photo: see `nbpainter.load_photo`; of the painting's shape.
+            num_steps: int, steps of Adam. Default 100.
+            loss: a Keras loss on pictures `(1, height, width, 3)`, such as
+                `PerceptualLoss`. Default: the expected squared error.
+            verbose: 0 or 1, whether to show a progress bar. Default 1.
+
+        Returns:
+            A new `Painting` with as many strokes.
+
+        Raises:
+            DataError: for a photograph that cannot be read or has another
+                shape.
+
+        Example:
+
+        >>> from nbpainter.actions import random_actions
+        >>> start = Painting(random_actions(3), width=32, height=32)
+        >>> photo = np.full((32, 32, 3), 0.5)
+        >>> painting = start.refine(photo, num_steps=5, verbose=0)
+        >>> painting.figures["psnr"] > float(psnr(start.canvas, photo))
+        True
+        """
+        num_steps = check_count("num_steps", num_steps, 1, 100_000)
+        target = images.load_photo(photo, max(self.width, self.height))
+        if target.shape[:2] != (self.height, self.width):
+            raise DataError(
+                f"The painting has {self.width} x {self.height} pixels, the "
+                f"photograph {target.shape[1]} x {target.shape[0]} at that "
+                "size. Choose the photograph that it was painted from."
+            )
+        actions = refine(
+            self.actions,
+            load_generator(self.generator),
+            target,
+            self.blank(),
+            num_steps,
+            loss=loss,
+            keep_colors=len(self.palette) > 0,
+            verbose=verbose,
+        )
+        moved = dataclasses.replace(self, actions=actions)
+        decibels = round(float(psnr(moved.canvas, target)), 3)
+        moved.figures = {**self.figures, "psnr": decibels}
+        return moved
 
     def growing(self, size=None):
         """Draw the strokes in turn, as `render` does.

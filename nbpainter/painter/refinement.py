@@ -41,7 +41,7 @@ _NUM_POINTS = {8: 16, 16: 16, 24: 24, 32: 24, 48: 32, 64: 32, 96: 32, 128: 32}
 # Radius in pixels above which a stroke is drawn smaller, and enlarged.
 _SMOOTH_RADIUS = 1.5
 # A patch's side over that of what a stroke covers: room to move.
-_ROOM = 1.15
+_ROOM = 0.85
 # Pixels that are drawn at once.
 _AT_ONCE = 2**19
 # Component `size` of a stroke, relative to its patch.
@@ -305,6 +305,7 @@ def refine(
     num_steps,
     weight=None,
     loss=None,
+    keep_colors=False,
     remaining=lambda: float("inf"),
     verbose=0,
 ):
@@ -323,6 +324,7 @@ def refine(
             counts. Default: all count the same.
         loss: a Keras loss on pictures `(1, height, width, 3)`, to be
             minimised in place of the squared error.
+        keep_colors: bool, whether strokes keep their colours. Default `False`.
         remaining: function without arguments, how many seconds are left.
             Default: no limit.
         verbose: 0 or 1, whether to show a progress bar.
@@ -378,4 +380,7 @@ def refine(
             adam_update(strokes.logits, gradient, *moments, step, rate),
         )
         bar.update(step + 1)
-    return strokes.actions()
+    moved = strokes.actions()
+    if keep_colors:
+        moved[:, COLUMNS.color] = actions[:, COLUMNS.color]
+    return moved

@@ -46,7 +46,8 @@ class Window(NamedTuple):
     Attributes:
         target: float32 array `(batch, side, side, 3)`, the photograph.
         canvas: float32 array `(batch, side, side, 3)`, what is painted.
-        mask: float32 array `(batch, side, side, 1)`, 0 beyond the picture.
+        mask: float32 array `(batch, side, side, 1)`, what an error counts: 0
+            beyond the picture. Its square weighs squared errors.
         forbidden: float32 array `(batch, side, side, 1)`, 1 where no paint
             shall be.
         margin: float, the share of the side that no stroke's path enters.
@@ -167,15 +168,17 @@ class Grid:
         cells: int, windows along the longer side.
         forbidden: float32 array `(height, width, 1)`, 1 where no paint shall
             be, 0 elsewhere. Default: paint may be everywhere.
+        weight: float32 array `(height, width, 1)`, what a squared error
+            counts. Default: 1 everywhere.
     """
 
-    def __init__(self, target, cells, forbidden=None):
+    def __init__(self, target, cells, forbidden=None, weight=None):
         height, width = target.shape[:2]
         self.longer = max(height, width)
         # Windows of more pixels than the photograph has show nothing new.
         fine = cells == 1 or cells * _FINE <= 2 * self.longer
         self.side = _FINE if fine else COARSE
-        if cells == 1 and self.longer <= 2 * _FINE:
+        if cells == 1:
             self.side = 2 * _FINE
         self.margin = 0 if cells == 1 else int(self.side * _MARGIN)
         self.core = self.side - 2 * self.margin
@@ -187,7 +190,7 @@ class Grid:
         inside = np.ones((height, width, 1), "float32")
         forbidden = 0 * inside if forbidden is None else forbidden
         self.target = self._padded(target)
-        self.mask = self._padded(inside)
+        self.mask = self._padded(inside if weight is None else weight**0.5)
         self.forbidden = self._padded(forbidden)
 
     def _padded(self, picture):
@@ -236,7 +239,7 @@ class Grid:
             An int array `(rows * columns,)` that sums to `num_strokes`.
         """
         error = np.sum((self.target - self._padded(canvas)) ** 2, axis=-1)
-        paintable = self.mask * (1 - self.forbidden)
+        paintable = self.mask**2 * (1 - self.forbidden)
         core = slice(self.margin, -self.margin or None)
         error = (paintable[..., 0] * (error + 1e-9))[core, core]
         error = error.reshape(self.rows, self.core, self.columns, self.core)
@@ -305,7 +308,7 @@ def place_strokes(window, num_strokes, random, sizes=_SIZES):
     border = round(window.margin * side)
     core = slice(border, side - border)
     error = np.sum((window.target - window.canvas) ** 2, -1, keepdims=True)
-    paintable = window.mask * (1 - window.forbidden)
+    paintable = window.mask**2 * (1 - window.forbidden)
     chances = (paintable * (error + 1e-7))[:, core, core]
     chances = chances.reshape(num_windows, -1) + 1e-12
     chances = chances / chances.sum(axis=1, keepdims=True, dtype="float64")

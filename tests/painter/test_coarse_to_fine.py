@@ -374,3 +374,20 @@ def test_a_white_painting_can_be_resumed():
     photo = np.ones((32, 32, 3))
     part = nbpainter.paint(photo, 4, size=32, **QUICK)
     assert len(nbpainter.paint(photo, 5, resume=part, **QUICK)) == 5
+
+
+def test_what_is_in_focus_is_painted_better():
+    photo = nbpainter.load_photo(data.chelsea()[:, :300], 128)
+    focus = np.zeros((128, 128))
+    focus[:, :64] = 1
+    settings = {"size": 128, "num_steps": 40, "verbose": 0}
+    left, right = (
+        nbpainter.paint(photo, 120, focus=focus[:, ::turn], **settings)
+        for turn in (1, -1)
+    )
+    errors = [
+        [np.mean((p.canvas - photo)[:, part] ** 2) for p in (left, right)]
+        for part in (slice(0, 64), slice(64, 128))
+    ]
+    assert errors[0][0] < 0.7 * errors[0][1]
+    assert errors[1][1] < 0.7 * errors[1][0]

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from skimage import data
+
+import nbpainter
+from nbpainter.actions import COLUMNS, random_actions
+from nbpainter.errors import DataError
+from nbpainter.painter.canvas import composite, lay_strokes
+from nbpainter.painter.optimizer import spatter_ratios, variance
+from nbpainter.painter.refinement import (
+    _Strokes,
+    cut_patches,
+    lay_in_turn,
+    pull_back,
+    refine,
+)
+
+GENERATOR = nbpainter.load_pretrained("generator_gan")
+
+
+def small_strokes(num_strokes, seed=0):
+    """Random strokes as large as those of a painting's finer levels."""
+    actions = random_actions(num_strokes, seed)
+    points = COLUMNS.x + COLUMNS.y
+    middle = random_actions(num_strokes, seed + 1)[:, [0, 1]]
+    around = np.repeat(middle, 3, axis=1)
+    actions[:, points] = around + 0.25 * (actions[:, points] - 0.5)
+    actions[:, COLUMNS.size] = 0.5 * actions[:, COLUMNS.size] - 0.2
+    return actions
+
+
+def whole_maps(opacities, patches, height, width):
+    """Opacities of patches on the whole picture, `(n, height, width)`."""
+    maps = np.zeros((len(opacities), height, width), "float32")
+    for whole, box, opacity in zip(maps, patches.box, opacities):
+        whole[box] = opacity
+    return maps
+
+
+def test_strokes_in_turn_are_the_mean_and_the_variance_of_a_painting():
+    actions, (height, width) = small_strokes(20), (48, 64)
+    strokes = _Strokes(actions, GENERATOR, height, width, 64)
+    opacities, colors, ratios = strokes.draw()
+    ground = np.full((4, height, width), 0.7, "float32")
+    ground[3] = 0
+    canvas, beneath = lay_in_turn(
+        ground, strokes.patches, opacities, colors, ratios
+    )
+    maps = whole_maps(opacities, strokes.patches, height, width)[None]
+    picture = np.moveaxis(ground[:3], 0, -1)[None]
+    mean = composite(picture, colors[None], maps)[0]
+    np.testing.assert_allclose(np.moveaxis(canvas[:3], 0, -1), mean, atol=1e-4)
+    expected = variance(picture, colors[None], maps, ratios[None, :, None])
+    np.testing.assert_allclose(canvas[3], expected[0, ..., 0], atol=1e-4)
+    assert canvas[3].max() > 0.005
+    assert len(beneath) == 20
+
+
+def test_patches_hold_what_is_drawn_on_the_whole_picture():
+    actions = small_strokes(30, seed=3)
+    strokes = _Strokes(actions, GENERATOR, 96, 96, 96)
+    opacities, colors, _ = strokes.draw()
+    ground = np.ones((4, 96, 96), "float32")
+    drawn = opacities, colors, np.zeros(30, "float32")
+    canvas, _ = lay_in_turn(ground, strokes.patches, *drawn)
+    expected = lay_strokes(np.ones((96, 96, 3), "float32"), actions, GENERATOR)
+    error = np.moveaxis(canvas[:3], 0, -1) - expected
+    assert np.sqrt(np.mean(error**2)) < 0.012
+    np.testing.assert_allclose(strokes.actions(), actions, atol=0.01)
+
+
+def test_the_gradient_is_that_of_automatic_differentiation():
+    height, width = 24, 32
+    actions = small_strokes(12, seed=5)
+    patches = cut_patches(actions, height, width, GENERATOR.reach)
+    assert any(cut[0].start > 0 or cut[1].start > 0 for cut in patches.cut)
+    random = np.random.default_rng(0)
+    opacities = [
+        random.random([s.stop - s.start for s in box], "float32") * 0.9
+        for box in patches.box
+    ]
+    colors = random.random((12, 3), "float32")
+    ratios = 0.2 * random.random(12, "float32")
+    ground = random.random((4, height, width), "float32")
+    weights = random.random((4, height, width), "float32")
+    inputs = (
+        [tf.constant(a) for a in opacities],
+        *map(tf.constant, (colors, ratios)),
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        mean, spread = [tf.constant(ground[k]) for k in range(3)], ground[3]
+        for k, (rows, columns) in enumerate(patches.box):
+            edges = [[rows.start, height - rows.stop]]
+            edges.append([columns.start, width - columns.stop])
+            a = tf.pad(inputs[0][k], edges)
+            differences = [inputs[1][k, c] - mean[c] for c in range(3)]
+            noise = inputs[2][k] * a * (1 - a)
+            squared = tf.add_n([d**2 for d in differences]) / 3
+            spread = ((1 - a) ** 2 + noise) * spread + noise * squared
+            mean = [m + a * d for m, d in zip(mean, differences)]
+        loss = tf.reduce_sum(tf.stack([*mean, spread]) * weights)
+    expected = tape.gradient(loss, inputs)
+    _, beneath = lay_in_turn(ground, patches, opacities, colors, ratios)
+    strokes = patches, opacities, colors, ratios
+    by_opacity, *others = pull_back(weights.copy(), beneath, *strokes)
+    for mine, theirs in zip(by_opacity, expected[0]):
+        np.testing.assert_allclose(mine, theirs, atol=2e-4)
+    for mine, theirs in zip(others, expected[1:]):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["generator_gan", "charcoal", "calligraphy"])
+def test_random_strokes_find_the_photograph(name):
+    generator = nbpainter.load_pretrained(name)
+    photo = nbpainter.load_photo(data.coffee(), 96)
+    ground, actions = np.ones_like(photo), small_strokes(60)
+    moved = refine(actions, generator, photo, ground, num_steps=40)
+    before, after = (
+        float(nbpainter.psnr(lay_strokes(ground, a, generator, 0), photo))
+        for a in (actions, moved)
+    )
+    assert moved.shape == actions.shape
+    assert after > before + 5
+    kept = refine(
+        actions, generator, photo, ground, num_steps=2, keep_colors=True
+    )
+    np.testing.assert_array_equal(
+        kept[:, COLUMNS.color], actions[:, COLUMNS.color]
+    )
+
+
+def test_a_painting_is_refined():
+    photo = nbpainter.load_photo(data.chelsea(), 96)
+    start = nbpainter.paint(photo, 80, size=96, num_steps=10, verbose=0)
+    painting = start.refine(photo, num_steps=30, verbose=0)
+    assert len(painting) == len(start)
+    assert painting.figures["psnr"] > start.figures["psnr"] + 0.5
+    with pytest.raises(DataError, match="painted from"):
+        start.refine(data.astronaut(), verbose=0)
+    empty = nbpainter.Painting([], 30, 20)
+    assert len(empty.refine(np.ones((20, 30, 3)), verbose=0)) == 0
+
+
+def test_a_perceptual_loss_is_halved_from_a_random_start():
+    loss = nbpainter.PerceptualLoss(weights=None)
+    photo = nbpainter.load_photo(data.astronaut(), 64)
+    start = nbpainter.Painting(random_actions(40), 64, 64)
+    painting = start.refine(photo, num_steps=50, loss=loss, verbose=0)
+    before, after = (
+        float(loss(photo[None], p.canvas[None])) for p in (start, painting)
+    )
+    assert after < before / 2
+
+
+def test_spatter_ratios_grow_with_pressure():
+    low, high = np.full((2, 1, 12), 0.5, "float32")
+    high[:, COLUMNS.pressure] = 0.9
+    assert spatter_ratios(high, 64.0) > spatter_ratios(low, 64.0)
