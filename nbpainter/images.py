@@ -99,8 +99,8 @@ def load_focus(focus, photo):
 
     Example:
 
-    >>> load_focus(np.eye(2), np.ones((2, 2, 3)))[..., 0].round(2).tolist()
-    [[1.9, 0.1], [0.1, 1.9]]
+    >>> load_focus(np.eye(2), np.ones((2, 2, 3))).shape
+    (2, 2, 1)
     """
     if focus is None:
         focus = "faces" if importlib.util.find_spec("mtcnn") else "none"

@@ -40,12 +40,12 @@ _LEAST_SIDE, _SIDE_OF_ROOT = 64, 8.5
 _NUM_POINTS = {8: 16, 16: 16, 24: 24, 32: 24, 48: 32, 64: 32, 96: 32, 128: 32}
 # Radius in pixels above which a stroke is drawn smaller, and enlarged.
 _SMOOTH_RADIUS = 1.5
-# A patch's side over that of what a stroke covers: room to move.
-_ROOM = 0.85
+# Part of a stroke's reach that is drawn: beyond it is hardly any paint.
+_REACHED = 0.7
 # Pixels that are drawn at once.
 _AT_ONCE = 2**19
 # Component `size` of a stroke, relative to its patch.
-_LIMITS = -0.5, 1.5
+_LIMITS = -1.5, 2.0
 _PATH = sampling_matrix(np.linspace(0, 1, 17))
 
 
@@ -87,8 +87,8 @@ def cut_patches(actions, height, width, reach):
     reach = radius * (reach[0] + reach[1] * pressure)
     path = unit * np.tensordot(actions, _PATH, axes=1)[:, :2]
     middle = (path.max(axis=2) + path.min(axis=2)) / 2
-    half = (path.max(axis=2) - path.min(axis=2)) / 2 + reach[:, None]
-    half *= _ROOM
+    half = (path.max(axis=2) - path.min(axis=2)) / 2 + 1
+    half += _REACHED * reach[:, None]
     side = np.ceil(2 * half.max(axis=1)).astype(int)
     drawn = side * np.minimum(1, _SMOOTH_RADIUS / radius)
     sides = np.array(list(_NUM_POINTS))
