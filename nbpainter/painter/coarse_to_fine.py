@@ -34,8 +34,8 @@ MAX_STROKES = 100_000
 _SECONDS_PER_STROKE = 0.05
 # Side in pixels, part of the steps, part of the learning rate.
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
-# The same for one window alone: it is cheap, and all others build on it.
-_SINGLE_STAGES = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
+# The same for a window that holds all of the painting.
+_STAGES_ALONE = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
 # Steps of all strokes together, over those of a group.
 _REFINEMENT = 0.3
 # Of the seconds, if strokes are as many as fit into them.
@@ -361,7 +361,8 @@ class _Painter:
         return self.clock.remaining() - self.reserved
 
     def _paint_level(self, cells, num_strokes, bar):
-        grid = Grid(self.target, cells, self.forbidden, self.weight)
+        alone = cells == 1 and num_strokes == self.planned
+        grid = Grid(self.target, cells, self.forbidden, self.weight, alone)
         counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
             strokes = self._paint_windows(grid, batch, counts[batch])
@@ -384,7 +385,7 @@ class _Painter:
         window = grid.windows(self.canvas, batch)
         actions = place_strokes(window, counts.max(), random)
         active = np.arange(counts.max()) < counts[:, None]
-        stages = _SINGLE_STAGES if len(batch) == 1 else _STAGES
+        stages = _STAGES_ALONE if grid.side == _STAGES_ALONE[-1][0] else _STAGES
         num_coarse = sum(side == COARSE for side, _, _ in stages)
         for stage, (side, steps, rate) in enumerate(stages):
             if side > grid.side:

@@ -170,15 +170,17 @@ class Grid:
             be, 0 elsewhere. Default: paint may be everywhere.
         weight: float32 array `(height, width, 1)`, what a squared error
             counts. Default: 1 everywhere.
+        alone: bool, whether a single window holds all of the painting, and
+            must be fine. Default `False`.
     """
 
-    def __init__(self, target, cells, forbidden=None, weight=None):
+    def __init__(self, target, cells, forbidden=None, weight=None, alone=False):
         height, width = target.shape[:2]
         self.longer = max(height, width)
         # Windows of more pixels than the photograph has show nothing new.
         fine = cells == 1 or cells * _FINE <= 2 * self.longer
         self.side = _FINE if fine else COARSE
-        if cells == 1:
+        if alone:
             self.side = 2 * _FINE
         self.margin = 0 if cells == 1 else int(self.side * _MARGIN)
         self.core = self.side - 2 * self.margin
