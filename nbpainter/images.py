@@ -58,26 +58,34 @@ def load_photo(photo, size):
     return _load(photo, size, "photograph", below=1)
 
 
-def load_mask(mask, size):
-    """Read a mask: where it is white, and not transparent, it is open.
+def load_mask(mask, photo, kind="mask"):
+    """Read how bright a picture is that goes with a photograph.
 
     Args:
-        mask: a picture as `load_photo` takes it, or an array of booleans.
-        size: int, pixels of the longer side, 1 to 16384.
+        mask: a picture as `load_photo` takes it, or an array of booleans, of
+            the photograph's shape. What is transparent is black.
+        photo: float32 array `(height, width, 3)`.
+        kind: str, what it is called in an error. Default `"mask"`.
 
     Returns:
-        A float32 array `(height, width, 1)`, 1 where it is open and else 0.
+        A float32 array `(height, width, 1)` in `[0, 1]`.
 
     Raises:
-        DataError: for a picture that cannot be read, or a bad size.
+        DataError: for a picture that cannot be read or has another shape.
 
     Example:
 
-    >>> load_mask(np.eye(2, dtype=bool), size=2)[..., 0].tolist()
+    >>> load_mask(np.eye(2, dtype=bool), np.ones((2, 2, 3)))[..., 0].tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    bright = _load(mask, size, "mask", below=0).mean(axis=2, keepdims=True)
-    return np.float32(bright >= 0.5)
+    picture = _load(mask, max(photo.shape[:2]), kind, below=0)
+    if picture.shape[:2] != photo.shape[:2]:
+        raise DataError(
+            f"The {kind} must have the photograph's shape. Received: "
+            f"{picture.shape[1]} x {picture.shape[0]} pixels for "
+            f"{photo.shape[1]} x {photo.shape[0]}."
+        )
+    return picture.mean(axis=2, keepdims=True)
 
 
 def load_focus(focus, photo):
@@ -108,14 +116,7 @@ def load_focus(focus, photo):
     if isinstance(focus, str) and focus == "faces":
         weight += _find_faces(photo)[..., None]
     elif not isinstance(focus, str) or focus != "none":
-        bright = _load(focus, max(photo.shape[:2]), "focus", below=0)
-        if bright.shape[:2] != photo.shape[:2]:
-            raise DataError(
-                "The focus must have the photograph's shape. Received: "
-                f"{bright.shape[1]} x {bright.shape[0]} pixels for "
-                f"{photo.shape[1]} x {photo.shape[0]}."
-            )
-        weight += (_MOST - 1) * bright.mean(axis=2, keepdims=True)
+        weight += (_MOST - 1) * load_mask(focus, photo, "focus")
     return weight / weight.mean()
 
 
@@ -125,8 +126,7 @@ def _find_faces(photo):
         from mtcnn import MTCNN
     except ImportError as error:
         raise DataError(
-            "To find faces, their detector must be installed: pip install "
-            "mtcnn."
+            "Faces are found by a package that is missing: pip install mtcnn."
         ) from error
     shape = photo.shape[:2]
     scale = _FACES_SIDE / max(shape)  # Small pictures are best enlarged.

@@ -187,11 +187,13 @@ def test_a_mask_is_open_where_it_is_white_and_opaque(tmp_path):
     mask[:2, :, :3], mask[:, :3, 3] = 255, 255  # Opaque on the left.
     expected = np.zeros((4, 6, 1))
     expected[:2, :3] = 1
-    path = _saved(tmp_path, Image.fromarray(mask))
+    path, photo = _saved(tmp_path, Image.fromarray(mask)), np.ones((4, 6, 3))
     for given in (mask, path, expected[..., 0], expected[..., 0] == 1):
-        np.testing.assert_array_equal(pictures.load_mask(given, 6), expected)
+        np.testing.assert_array_equal(
+            pictures.load_mask(given, photo), expected
+        )
     with pytest.raises(DataError, match="no mask"):
-        pictures.load_mask(tmp_path / "nosuch.png", 6)
+        pictures.load_mask(tmp_path / "nosuch.png", photo)
 
 
 def test_a_focus_is_a_weight_with_a_mean_of_1():
@@ -226,3 +228,4 @@ def test_without_its_detector_faces_are_no_default(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     with pytest.raises(DataError, match="pip install"):
         load_focus("faces", photo)
+    assert (load_focus(None, photo) == 1).all()

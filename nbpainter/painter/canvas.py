@@ -137,6 +137,26 @@ def _enlarge(opacity, step):
     return np.asarray(enlarged)
 
 
+def measure_extent(actions, unit, reach):
+    """Say where strokes lie.
+
+    Args:
+        actions: float array `(n, 12)`, relative to the canvas's longer side.
+        unit: int, pixels of that side.
+        reach: two floats, see `StrokeGenerator`.
+
+    Returns:
+        Four float arrays in pixels: the least and the largest x and y of the
+        paths, `(n, 2)` each; the radius of the brush, and how far from the
+        path there is paint, `(n,)` each.
+    """
+    path = unit * np.tensordot(actions, _PATH, axes=1)[:, :2]  # (n, 2, points)
+    radius = unit * brush_radius(actions[:, COLUMNS.size])
+    pressure = actions[:, COLUMNS.pressure].max(axis=1)
+    reach = radius * (reach[0] + reach[1] * pressure)
+    return path.min(axis=2), path.max(axis=2), radius, reach
+
+
 def _cut_blocks(actions, height, width, reach):
     """Cut the pixels that strokes can reach into square blocks.
 
@@ -150,17 +170,15 @@ def _cut_blocks(actions, height, width, reach):
         An int array `(blocks, 6)`: stroke, left, top, right and bottom in
         pixels of the canvas, and how many of them a drawn pixel measures.
     """
-    unit = max(height, width)
-    pressure = actions[:, COLUMNS.pressure].max(axis=1)
-    radius = brush_radius(actions[:, COLUMNS.size])
-    reach = radius * (reach[0] + reach[1] * pressure)
-    steps = np.ceil(np.log2(radius * unit / _SMOOTH_RADIUS)).clip(0)
+    low, high, radius, reach = measure_extent(
+        actions, max(height, width), reach
+    )
+    steps = np.ceil(np.log2(radius / _SMOOTH_RADIUS)).clip(0)
     steps = 2 ** steps.astype(int)
-    path = np.tensordot(actions, _PATH, axes=1)[:, :2]  # (n, 2, points)
-    corner = (path.min(axis=2) - reach[:, None]) * unit
-    corner = np.floor(corner).clip(0, [width, height]).astype(int)
-    end = (path.max(axis=2) + reach[:, None]) * unit
-    end = np.ceil(end).clip(0, [width, height]).astype(int)
+    corner = np.floor(low - reach[:, None])
+    corner = corner.clip(0, [width, height]).astype(int)
+    end = np.ceil(high + reach[:, None])
+    end = end.clip(0, [width, height]).astype(int)
     places = np.concatenate([corner, end, steps[:, None]], axis=1).tolist()
     blocks = []
     # A stroke that lies outside has one empty block.

@@ -252,13 +252,7 @@ def _load_forbidden(mask, target):
     """Where no paint shall be, float32 `(height, width, 1)`."""
     if mask is None:
         return np.zeros_like(target[..., :1])
-    mask = images.load_mask(mask, max(target.shape[:2]))
-    if mask.shape[:2] != target.shape[:2]:
-        raise DataError(
-            "The mask must have the photograph's shape. Received: "
-            f"{mask.shape[1]} x {mask.shape[0]} pixels for "
-            f"{target.shape[1]} x {target.shape[0]}."
-        )
+    mask = np.float32(images.load_mask(mask, target) >= 0.5)
     if not mask.any():
         raise DataError(
             "The mask leaves nothing to paint: it is white nowhere."
@@ -304,6 +298,7 @@ class _Painter:
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
         self.planned = painting.figures.get("planned", PaintConfig.num_strokes)
         self.ended, self.reserved = "strokes", 0.0
+        self.alone = False  # One window holds all of the painting.
 
     def _check_photo(self, before):
         now = float(psnr(self.canvas, self.target))
@@ -342,7 +337,8 @@ class _Painter:
             seconds_per_stroke = (self.clock.passed() - started) / num_new
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
-        if len(self.actions) > len(self.painting) or loss is not None:
+        is_new = len(self.actions) > len(self.painting)
+        if loss is not None or (is_new and not self.alone):
             self._refine(loss, verbose)
         if self.clock.interrupted:
             if not len(self.actions):
@@ -361,8 +357,8 @@ class _Painter:
         return self.clock.remaining() - self.reserved
 
     def _paint_level(self, cells, num_strokes, bar):
-        alone = cells == 1 and num_strokes == self.planned
-        grid = Grid(self.target, cells, self.forbidden, self.weight, alone)
+        self.alone = cells == 1 and num_strokes == self.planned
+        grid = Grid(self.target, cells, self.forbidden, self.weight, self.alone)
         counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
             strokes = self._paint_windows(grid, batch, counts[batch])
@@ -385,7 +381,7 @@ class _Painter:
         window = grid.windows(self.canvas, batch)
         actions = place_strokes(window, counts.max(), random)
         active = np.arange(counts.max()) < counts[:, None]
-        stages = _STAGES_ALONE if grid.side == _STAGES_ALONE[-1][0] else _STAGES
+        stages = _STAGES_ALONE if self.alone else _STAGES
         num_coarse = sum(side == COARSE for side, _, _ in stages)
         for stage, (side, steps, rate) in enumerate(stages):
             if side > grid.side:
@@ -408,9 +404,6 @@ class _Painter:
 
     def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
-        is_small = max(self.target.shape) <= 64
-        if loss is None and is_small and len(self.curve) == 1:
-            return  # So it was done already, in one window.
         part = _REFINEMENT if loss is None else 1.0
         self.actions = refine(
             self.actions,

@@ -28,7 +28,7 @@ _NUM_POINTS = {16: 16, 32: 24, 64: 32}
 # Of Adam. The second moment must follow within a stage of some 30 steps.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-7
 # Logit of the opacity above which a stroke's gradient would vanish.
-MAX_LOGIT = 4.0
+_MAX_LOGIT = 4.0
 # The blurred error is averaged over squares of so many pixels.
 _BLUR = 4
 # Radius in pixels that shows half of the spatter.
@@ -76,6 +76,35 @@ def adam_update(values, gradient, first, second, step, learning_rate):
     unbiased = first / (1 - _BETA_1**count)
     scale = tf.sqrt(second / (1 - _BETA_2**count)) + _EPSILON
     return values - learning_rate * unbiased / scale, first, second
+
+
+def to_logits(actions, low, high):
+    """Numbers without limits, for actions between limits.
+
+    Args:
+        actions: float array.
+        low: float array that broadcasts to it.
+        high: float array that broadcasts to it.
+
+    Returns:
+        A float32 array: `low + (high - low) sigmoid(logits)` is the actions.
+        Those at a limit are drawn a little away, so that they can move.
+    """
+    share = np.clip((actions - low) / (high - low), 0.002, 0.998)
+    return np.float32(np.log(share / (1 - share)))
+
+
+def calm_opacities(generator, actions, side, samples):
+    """Draw calm strokes to be optimised, `(n, side, side)`.
+
+    Args:
+        generator: see `StrokeOptimizer`.
+        actions: float tensor `(n, 12)`.
+        side: int or int tensor, pixels.
+        samples: see `nbpainter.models.stroke_field.curve_samples`.
+    """
+    logits = generator.logits(actions, side, samples)
+    return tf.sigmoid(tf.minimum(logits, _MAX_LOGIT))
 
 
 class StrokeOptimizer:
@@ -133,10 +162,9 @@ class StrokeOptimizer:
         """
         window = window.shrink(side)
         low = np.where(_IS_POSITION, window.margin, 0)
-        share = np.clip((actions - low) / (1 - 2 * low), 0.002, 0.998)
         descend = self._graph(len(palette) > 0, window.forbidden.any())
         moved = descend(
-            np.float32(np.log(share / (1 - share))),
+            to_logits(actions, low, 1 - low),
             active,
             window,
             window.shrink(COARSE),
@@ -203,11 +231,9 @@ class StrokeOptimizer:
 
     def _opacities(self, actions, active, side, samples):
         """Of calm strokes, `(batch, strokes, side, side)`; 0 for padding."""
-        logits = self.generator.logits(
-            tf.reshape(actions, [-1, len(ACTION_NAMES)]), side, samples
-        )
+        flat = tf.reshape(actions, [-1, len(ACTION_NAMES)])
+        opacities = calm_opacities(self.generator, flat, side, samples)
         shape = tf.shape(actions)
-        opacities = tf.sigmoid(tf.minimum(logits, MAX_LOGIT))
         opacities = tf.reshape(opacities, [shape[0], shape[1], side, side])
         return opacities * tf.cast(active, "float32")[..., None, None]
 

@@ -15,20 +15,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nbpainter.actions import (
-    ACTION_NAMES,
-    COLUMNS,
-    brush_radius,
-    move_actions,
-    sampling_matrix,
-)
+from nbpainter.actions import ACTION_NAMES, COLUMNS, move_actions
 from nbpainter.images import resize
 from nbpainter.models.stroke_field import curve_samples
+from nbpainter.painter.canvas import measure_extent
 from nbpainter.painter.optimizer import (
-    MAX_LOGIT,
     adam_update,
+    calm_opacities,
     optimizer_of,
     spatter_ratios,
+    to_logits,
 )
 
 # Of Adam on the logits, at the start of a cosine decay to 0.
@@ -46,7 +42,6 @@ _REACHED = 0.7
 _AT_ONCE = 2**19
 # Component `size` of a stroke, relative to its patch.
 _LIMITS = -1.5, 2.0
-_PATH = sampling_matrix(np.linspace(0, 1, 17))
 
 
 class Patches(NamedTuple):
@@ -81,14 +76,11 @@ def cut_patches(actions, height, width, reach):
     Returns:
         `Patches`.
     """
-    unit = max(height, width)
-    pressure = actions[:, COLUMNS.pressure].max(axis=1)
-    radius = unit * brush_radius(actions[:, COLUMNS.size])
-    reach = radius * (reach[0] + reach[1] * pressure)
-    path = unit * np.tensordot(actions, _PATH, axes=1)[:, :2]
-    middle = (path.max(axis=2) + path.min(axis=2)) / 2
-    half = (path.max(axis=2) - path.min(axis=2)) / 2 + 1
-    half += _REACHED * reach[:, None]
+    least, largest, radius, reach = measure_extent(
+        actions, max(height, width), reach
+    )
+    middle = (largest + least) / 2
+    half = (largest - least) / 2 + _REACHED * reach[:, None] + 1
     side = np.ceil(2 * half.max(axis=1)).astype(int)
     drawn = side * np.minimum(1, _SMOOTH_RADIUS / radius)
     sides = np.array(list(_NUM_POINTS))
@@ -109,7 +101,7 @@ def cut_patches(actions, height, width, reach):
     return Patches(corner, side, drawn, slices(low, high), cut)
 
 
-def lay_in_turn(ground, patches, opacities, colors, ratios):
+def composite_patches(ground, patches, opacities, colors, ratios):
     """Composite strokes: the mean of a painting, and its variance.
 
     A stroke of opacity `a` and colour `c` makes `(1 - a) C + a c` of a canvas
@@ -139,17 +131,17 @@ def lay_in_turn(ground, patches, opacities, colors, ratios):
     return canvas, beneath
 
 
-def pull_back(gradient, beneath, patches, opacities, colors, ratios):
-    """Differentiate `lay_in_turn`.
+def patch_gradients(gradient, beneath, patches, opacities, colors, ratios):
+    """Differentiate `composite_patches`.
 
     Args:
         gradient: float32 array `(4, height, width)`, of a loss by the canvas;
             in the end it is that by the ground.
-        beneath: see `lay_in_turn`.
+        beneath: see `composite_patches`.
         patches: `Patches`.
-        opacities: see `lay_in_turn`.
-        colors: see `lay_in_turn`.
-        ratios: see `lay_in_turn`.
+        opacities: see `composite_patches`.
+        colors: see `composite_patches`.
+        ratios: see `composite_patches`.
 
     Returns:
         A list and two arrays: the gradients by opacities, colours and ratios.
@@ -189,8 +181,7 @@ def _compile(generator):
 
     def draw(logits, low, high, pixels, spatter, side, samples):
         actions = low + (high - low) * tf.sigmoid(logits)
-        opacities = generator.logits(actions, side, samples)
-        opacities = tf.sigmoid(tf.minimum(opacities, MAX_LOGIT))
+        opacities = calm_opacities(generator, actions, side, samples)
         ratios = spatter * spatter_ratios(actions, pixels)
         return opacities, tf.gather(actions, COLUMNS.color, axis=1), ratios
 
@@ -235,9 +226,7 @@ class _Strokes:
         )
         self._low, self._high = np.zeros_like(local), np.ones_like(local)
         self._low[:, COLUMNS.size], self._high[:, COLUMNS.size] = _LIMITS
-        share = (local - self._low) / (self._high - self._low)
-        share = np.clip(share, 0.002, 0.998)
-        self.logits = np.log(share / (1 - share))
+        self.logits = to_logits(local, self._low, self._high)
         self._matrices = [
             None if before == after else _enlarging(after, before)
             for after, before in zip(side.tolist(), drawn.tolist())
@@ -255,7 +244,7 @@ class _Strokes:
                 self._batches.append((batch, constants))
 
     def draw(self):
-        """Opacities, colours and ratios, see `lay_in_turn`."""
+        """Opacities, colours and ratios, see `composite_patches`."""
         num_strokes = len(self.logits)
         opacities = [None] * num_strokes
         colors = np.empty((num_strokes, 3), "float32")
@@ -371,9 +360,9 @@ def refine(
         done = max(step / num_steps, step and passed / (passed + left))
         rate = _LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * done))
         drawn = strokes.draw()
-        canvas, beneath = lay_in_turn(ground, strokes.patches, *drawn)
+        canvas, beneath = composite_patches(ground, strokes.patches, *drawn)
         gradient = strokes.differentiate(
-            *pull_back(slope(canvas), beneath, strokes.patches, *drawn)
+            *patch_gradients(slope(canvas), beneath, strokes.patches, *drawn)
         )
         strokes.logits, *moments = map(
             np.asarray,

@@ -38,8 +38,6 @@ def measure(brush, folder, log):
     """Train a brush's generator and measure it: a row of the table."""
     run(log, "train", "brush", brush, "--out", folder, "--resume")
     name = pathlib.Path(brush).stem
-    weights = folder / f"{name}.weights.h5"
-    run(log, "report", "--preset", weights, "--out", folder)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     report = json.loads((folder / f"report_{name}.json").read_text("utf-8"))
     row = {name: report[name] for name in COLUMNS if name in report}

@@ -10,9 +10,9 @@ from nbpainter.painter.canvas import composite, lay_strokes
 from nbpainter.painter.optimizer import spatter_ratios, variance
 from nbpainter.painter.refinement import (
     _Strokes,
+    composite_patches,
     cut_patches,
-    lay_in_turn,
-    pull_back,
+    patch_gradients,
     refine,
 )
 
@@ -44,7 +44,7 @@ def test_strokes_in_turn_are_the_mean_and_the_variance_of_a_painting():
     opacities, colors, ratios = strokes.draw()
     ground = np.full((4, height, width), 0.7, "float32")
     ground[3] = 0
-    canvas, beneath = lay_in_turn(
+    canvas, beneath = composite_patches(
         ground, strokes.patches, opacities, colors, ratios
     )
     maps = whole_maps(opacities, strokes.patches, height, width)[None]
@@ -63,7 +63,7 @@ def test_patches_hold_what_is_drawn_on_the_whole_picture():
     opacities, colors, _ = strokes.draw()
     ground = np.ones((4, 96, 96), "float32")
     drawn = opacities, colors, np.zeros(30, "float32")
-    canvas, _ = lay_in_turn(ground, strokes.patches, *drawn)
+    canvas, _ = composite_patches(ground, strokes.patches, *drawn)
     expected = lay_strokes(np.ones((96, 96, 3), "float32"), actions, GENERATOR)
     error = np.moveaxis(canvas[:3], 0, -1) - expected
     assert np.sqrt(np.mean(error**2)) < 0.012
@@ -102,9 +102,9 @@ def test_the_gradient_is_that_of_automatic_differentiation():
             mean = [m + a * d for m, d in zip(mean, differences)]
         loss = tf.reduce_sum(tf.stack([*mean, spread]) * weights)
     expected = tape.gradient(loss, inputs)
-    _, beneath = lay_in_turn(ground, patches, opacities, colors, ratios)
+    _, beneath = composite_patches(ground, patches, opacities, colors, ratios)
     strokes = patches, opacities, colors, ratios
-    by_opacity, *others = pull_back(weights.copy(), beneath, *strokes)
+    by_opacity, *others = patch_gradients(weights.copy(), beneath, *strokes)
     for mine, theirs in zip(by_opacity, expected[0]):
         np.testing.assert_allclose(mine, theirs, atol=2e-4)
     for mine, theirs in zip(others, expected[1:]):
