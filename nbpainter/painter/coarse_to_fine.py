@@ -336,7 +336,9 @@ class _Painter:
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
         is_new = len(self.actions) > len(self.painting)
-        if loss is not None or (is_new and not self.alone):
+        # A window that held all of it at full resolution was enough.
+        enough = self.alone and max(shape) <= _STAGES_ALONE[-1][0]
+        if loss is not None or (is_new and not enough):
             self._refine(loss, verbose)
         if self.clock.interrupted:
             if not len(self.actions):
