@@ -113,6 +113,11 @@ class GANConfig(TrainingConfig):
     d_learning_rate: float = 1e-3
     anchor: float = 10.0
 
+    @property
+    def lesson_epochs(self):
+        """Epochs of each round in the lesson, which has less time."""
+        return tuple(max(1, 7 * epochs // 10) for epochs in self.epochs)
+
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig(DiscriminatorConfig):

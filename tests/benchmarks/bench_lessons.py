@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_lessons.py --seeds 0 1 2 --out lessons
 
 About half an hour for each seed. A lesson's tables "For comparison" have rows
-`| `name` | what it is | low to high |`, and its cells print `name: value`.
+| `name` | what it is | low to high |, and its cells print "name: value".
 Prints each value with its range and leaves the executed notebooks, their
 figures as PNG files and `values.json` in the folder. Ends with 1 if a value is
 missing or out of its range. Needs the extra `html`, which can execute
@@ -25,15 +25,15 @@ NOTEBOOKS = pathlib.Path(__file__).parents[2] / "notebooks"
 LESSONS = ("generator", "discriminator", "gan", "paint_image")
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _ROW = re.compile(
-    rf"^\| `(\w+)` \|[^|\n]*\| ({_NUMBER}) to ({_NUMBER})[^|\n]*\|$", re.M
+    rf"^\| `([^`\n]+)` \|[^|\n]*\| ({_NUMBER}) to ({_NUMBER})[^|\n]*\|$", re.M
 )
-_PRINTED = re.compile(rf"^(\w+): ({_NUMBER})", re.M)
+_PRINTED = re.compile(rf"^([^:\n]+): ({_NUMBER})", re.M)
 
 
 def read_ranges(notebook):
     """The values of a lesson's tables: a dict from names to (low, high)."""
     return {
-        name: (float(low), float(high))
+        name.replace(r"\|", "|"): (float(low), float(high))
         for cell in notebook.cells
         if cell.cell_type == "markdown" and "For comparison" in cell.source
         for name, low, high in _ROW.findall(cell.source)
@@ -102,7 +102,7 @@ def main():
                 value = found.get(name)
                 is_right = value is not None and low <= value <= high
                 note = "" if is_right else "   <- not in the range"
-                print(f"  {name:24}{value!s:>10}   {low:g} to {high:g}{note}")
+                print(f"  {name:32}{value!s:>10}   {low:g} to {high:g}{note}")
                 if not is_right:
                     wrong.append(f"{lesson} {seed} {name}")
             sys.stdout.flush()
