@@ -163,3 +163,8 @@ class PaintConfig:
     num_steps: int = _number(100, 10)
     learning_rate: float = 0.1
     seed: int = 0
+
+    @property
+    def portrait_strokes(self):
+        """Strokes of the lesson's portrait, which shall show a face."""
+        return 5 * self.num_strokes // 2
