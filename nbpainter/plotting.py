@@ -330,6 +330,27 @@ def plot_windows(photo, levels):
     return figure
 
 
+def plot_minima(x, curves, label):
+    """Draw curves, and mark the lowest point of each.
+
+    Args:
+        x: float array `(n,)`.
+        curves: dict from names to float arrays `(n,)`.
+        label: str, what `x` is.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure, ((axis,),) = _figure(1, 1, 5.5, 3.2)
+    for name, values in curves.items():
+        (line,) = axis.plot(x, values, label=name)
+        lowest = np.argmin(values)
+        axis.plot(x[lowest], values[lowest], "o", color=line.get_color())
+    axis.set(xlabel=label)
+    axis.legend()
+    return figure
+
+
 def plot_bars(values, title="", lines=None):
     """Draw one bar for each value, with its number.
 
