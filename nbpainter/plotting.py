@@ -268,10 +268,12 @@ def _curves(axis, values, held_out, unit):
     if unit == "epoch":
         axis.plot(places, values, "o-", label="training")
     else:
-        width = max(1, len(values) // 25)
-        mean = np.convolve(values, np.ones(width) / width, "valid")
+        # The first steps are the steepest, so the window is short there.
+        first = places - np.minimum((places + 1) // 2, 1 + len(places) // 25)
+        sums = np.cumsum([0, *values])
+        mean = (sums[places] - sums[first]) / (places - first)
         axis.plot(places, values, color="C0", alpha=0.25)
-        axis.plot(places[width - 1 :], mean, color="C0", label="training")
+        axis.plot(places, mean, color="C0", label="training")
     if held_out:
         step = len(values) / len(held_out)
         places = step * np.arange(1, len(held_out) + 1)
