@@ -358,6 +358,32 @@ def plot_calibration(calibration):
     return figure
 
 
+def plot_curves(curves):
+    """Draw how paintings come closer to their photographs.
+
+    Args:
+        curves: dict from a name to a list of `[strokes, seconds, psnr]`, see
+            `paint`: PSNR in decibels.
+
+    Returns:
+        A `matplotlib.figure.Figure`: PSNR against strokes and seconds.
+    """
+    figure, ((left, right),) = _figure(1, 2, 8.0, 3.2)
+    for name, curve in curves.items():
+        strokes, seconds, decibels = np.transpose(curve)
+        left.plot(strokes, decibels, ".-", label=name)
+        right.plot(seconds, decibels, ".-", label=name)
+    left.set(xlabel="strokes", ylabel="PSNR in dB", xscale="log")
+    right.set(xlabel="seconds")
+    left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter("")
+    for axis in (left, right):
+        axis.grid(color="0.9")
+    if len(curves) > 1:
+        left.legend()
+    return figure
+
+
 def plot_pictures(pictures, num_columns=4):
     """Show pictures of one shape with their titles.
 
