@@ -196,6 +196,7 @@ def _paint(arguments):
         --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
             default: dry_brush, or the one of the painting to resume
         --export ENDING...: leave more files: svg html webp mp4 pdf
+        --curve: leave curve.png: decibels against strokes and seconds
         --out DIR=painting: the files' folder; with several photographs, one
             folder in it for each
     """
@@ -227,12 +228,13 @@ def _paint(arguments):
         choices["loss"] = nbpainter.PerceptualLoss()
     choices["generator"] = brush
     out, failed = pathlib.Path(arguments.out), 0
+    common = choices, exported, arguments.curve
     if not several:
-        return _paint_one(*photos.values(), out, started, choices, exported)
+        return _paint_one(*photos.values(), out, started, *common)
     for folder, photo in photos.items():
         print(f"{photo}:")
         try:
-            if _paint_one(photo, out / folder, started, choices, exported):
+            if _paint_one(photo, out / folder, started, *common):
                 return 130
         except NBPainterError as error:
             failed += 1
@@ -267,7 +269,7 @@ def _find_photos(places):
     return photos
 
 
-def _paint_one(photo, folder, started, choices, exported):
+def _paint_one(photo, folder, started, choices, exported, curve):
     """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
     if not choices["resume"]:  # Before a folder is made.
         photo = nbpainter.load_photo(photo, choices["size"] or PaintConfig.size)
@@ -288,6 +290,10 @@ def _paint_one(photo, folder, started, choices, exported):
     for name in exported:
         painting.export(folder / name)
     figures = painting.figures
+    if curve:
+        figure = nbpainter.plotting.plot_curves({"": figures["curve"]})
+        nbpainter.plotting.save_figure(figure, folder / "curve.png")
+        written.append("curve.png")
     print(
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
         f"{figures['seconds']:.0f} s. In {folder}: "

@@ -268,10 +268,12 @@ def _curves(axis, values, held_out, unit):
     if unit == "epoch":
         axis.plot(places, values, "o-", label="training")
     else:
-        width = max(1, len(values) // 25)
-        mean = np.convolve(values, np.ones(width) / width, "valid")
+        # The first steps are the steepest, so the window is short there.
+        first = places - np.minimum((places + 1) // 2, 1 + len(places) // 25)
+        sums = np.cumsum([0, *values])
+        mean = (sums[places] - sums[first]) / (places - first)
         axis.plot(places, values, color="C0", alpha=0.25)
-        axis.plot(places[width - 1 :], mean, color="C0", label="training")
+        axis.plot(places, mean, color="C0", label="training")
     if held_out:
         step = len(values) / len(held_out)
         places = step * np.arange(1, len(held_out) + 1)
@@ -405,6 +407,32 @@ def plot_calibration(calibration):
         ylim=(-0.1, 1.1),
         aspect="equal",
     )
+    return figure
+
+
+def plot_curves(curves):
+    """Draw how paintings come closer to their photographs.
+
+    Args:
+        curves: dict from a name to a list of `[strokes, seconds, psnr]`, see
+            `paint`: PSNR in decibels.
+
+    Returns:
+        A `matplotlib.figure.Figure`: PSNR against strokes and seconds.
+    """
+    figure, ((left, right),) = _figure(1, 2, 8.0, 3.2)
+    for name, curve in curves.items():
+        strokes, seconds, decibels = np.transpose(curve)
+        left.plot(strokes, decibels, ".-", label=name)
+        right.plot(seconds, decibels, ".-", label=name)
+    left.set(xlabel="strokes", ylabel="PSNR in dB", xscale="log")
+    right.set(xlabel="seconds")
+    left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter("")
+    for axis in (left, right):
+        axis.grid(color="0.9")
+    if len(curves) > 1:
+        left.legend()
     return figure
 
 

@@ -42,8 +42,6 @@ _REFINEMENT = 0.3
 _REFINED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
 _UNIMPORTANT = 0.15
-# What an error counts where no paint shall be, on top.
-_FORBIDDEN = 3.0
 # Component `size` of strokes that start again, on top.
 _SMALL = 0.4
 # Decibels that a painting may lack of what it had on its own photograph,
@@ -411,9 +409,10 @@ class _Painter:
             self.target,
             self.painting.blank(),
             max(1, round(part * self.num_steps)),
-            weight=self.weight * (1 + _FORBIDDEN * self.forbidden),
+            weight=self.weight,
+            forbidden=self.forbidden,
             loss=loss,
-            keep_colors=len(self.palette) > 0,
+            palette=self.palette,
             remaining=self.clock.remaining,
             verbose=verbose,
         )
