@@ -280,26 +280,6 @@ def _curves(axis, values, held_out, unit):
         axis.plot(places, held_out, "s-", color="C1", label="held-out")
 
 
-def plot_curves(curves, x_label, y_label):
-    """Draw curves in one panel.
-
-    Args:
-        curves: dict from a label to a pair of sequences, x and y.
-        x_label: str.
-        y_label: str.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-    """
-    figure, ((axis,),) = _figure(1, 1, 6, 3)
-    for label, (x, y) in curves.items():
-        axis.plot(x, y, "o-", label=label)
-    axis.set(xlabel=x_label, ylabel=y_label)
-    if len(curves) > 1:
-        axis.legend()
-    return figure
-
-
 def plot_windows(photo, levels):
     """Show which windows cover a photograph, level by level.
 

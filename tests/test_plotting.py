@@ -70,13 +70,3 @@ def test_windows_of_one_class_are_coloured_and_do_not_touch():
     assert [square.get_width() for square in squares] == 6 * [20]
     coloured = [s.get_xy() for s in squares if s.get_facecolor()[3] > 0]
     assert coloured == [(-0.5, -0.5), (39.5, -0.5)]
-
-
-def test_curves_have_their_own_places():
-    curves = {"a": ([24, 119], [20.0, 22.5]), "b": ([10, 20], [1.0, 2.0])}
-    (axis,) = plotting.plot_curves(curves, "strokes", "dB").axes
-    assert [line.get_xdata().tolist() for line in axis.lines] == [
-        [24, 119],
-        [10, 20],
-    ]
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("strokes", "dB")
