@@ -4,10 +4,88 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import reprlib
 import secrets
+import stat
 import tempfile
 
-from nbpainter.errors import DataError
+from nbpainter.errors import DataError, NBPainterError
+
+
+@contextlib.contextmanager
+def refusing(path, sentence, kind=DataError):
+    """Turn whatever the reading of a file raises into one sentence.
+
+    Args:
+        path: str or path of the file that the block reads; or, in words, what
+            else it reads.
+        sentence: str with `{path}` and `{reason}`: what is wrong, and the way
+            out.
+        kind: the error that is raised. Default `DataError`.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NBPainterError: of that kind, for any error of the block.
+    """
+    try:
+        yield
+    except NBPainterError:
+        raise  # It is a sentence already.
+    except Exception as error:  # Libraries raise almost anything.
+        reason = explain(error)
+        raise kind(sentence.format(path=path, reason=reason)) from error
+
+
+def explain(error):
+    """Say in one line what an error says, and where `pydantic` found it."""
+    if hasattr(error, "errors"):
+        problem = error.errors()[0]
+        place = " ".join(map(str, problem["loc"])) or "file"
+        received = reprlib.repr(problem["input"])
+        return f"{place}: {problem['msg']}. Received: {received}"
+    text = getattr(error, "strerror", None) or str(error)
+    text = " ".join(text.partition("\n")[0].split())[:300]
+    return text or type(error).__name__
+
+
+def check_regular(path):
+    """Return a path if it is a file: a pipe or a device may never end.
+
+    Args:
+        path: str or path.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        OSError: if there is no such file, or it is none.
+    """
+    path = pathlib.Path(path)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is a folder, a pipe or a device, not a file")
+    return path
+
+
+def read_text(path, max_bytes):
+    """Read a text file of a limited size.
+
+    Args:
+        path: str or path.
+        max_bytes: int.
+
+    Returns:
+        A str.
+
+    Raises:
+        OSError: if it cannot be read, or is no file.
+        ValueError: if it is larger, or no UTF-8.
+    """
+    path = check_regular(path)
+    if path.stat().st_size > max_bytes:
+        raise ValueError(f"more than {max_bytes / 1e6:g} MB")
+    return path.read_text("utf-8-sig")
 
 
 @contextlib.contextmanager
