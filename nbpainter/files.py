@@ -1,15 +1,20 @@
 """Write files whole or not at all, and recognise them again."""
 
 import contextlib
+import glob
 import hashlib
 import os
 import pathlib
+import platform
 import reprlib
 import secrets
 import stat
 import tempfile
 
 from nbpainter.errors import DataError, NBPainterError
+
+# What the names of unfinished files begin with; the process follows.
+_MARK = f".{platform.node()}-"
 
 
 @contextlib.contextmanager
@@ -114,9 +119,10 @@ def written_whole(path):
     """
     path = pathlib.Path(path)
     # Named before it is made: a signal may come between the two.
-    name = f".{secrets.token_hex(8)}.part{''.join(path.suffixes)}"
-    temporary = path.parent / name
+    name = f"{_MARK}{os.getpid()}-{secrets.token_hex(8)}.part"
+    temporary = path.parent / (name + "".join(path.suffixes[-2:]))
     try:
+        _remove_left(path.parent)
         temporary.touch(exist_ok=False)
         yield temporary
         os.replace(temporary, path)
@@ -129,6 +135,19 @@ def written_whole(path):
     finally:
         with contextlib.suppress(OSError):  # No folder: said already.
             temporary.unlink(missing_ok=True)
+
+
+def _remove_left(folder):
+    """Remove what processes of this machine have left that were killed."""
+    if os.name == "nt":  # To ask there for a process ends it.
+        return
+    for path in folder.glob(f"{glob.escape(_MARK)}*.part*"):
+        try:
+            os.kill(int(path.name.removeprefix(_MARK).split("-")[0]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (OSError, ValueError):
+            pass  # Somebody else's.
 
 
 def make_folder(path):
@@ -157,5 +176,5 @@ def make_folder(path):
 
 def sha256(path):
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    with check_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
