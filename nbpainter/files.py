@@ -11,7 +11,7 @@ import secrets
 import stat
 import tempfile
 
-from nbpainter.errors import DataError, NBPainterError
+from nbpainter.errors import DataError
 
 # What the names of unfinished files begin with; the process follows.
 _MARK = f".{platform.node()}-"
@@ -36,8 +36,6 @@ def refusing(path, sentence, kind=DataError):
     """
     try:
         yield
-    except NBPainterError:
-        raise  # It is a sentence already.
     except Exception as error:  # Libraries raise almost anything.
         reason = explain(error)
         raise kind(sentence.format(path=path, reason=reason)) from error
@@ -48,6 +46,7 @@ def explain(error):
     if hasattr(error, "errors"):
         problem = error.errors()[0]
         place = " ".join(map(str, problem["loc"])) or "file"
+        place = place.replace("strokes ", "stroke ")
         received = reprlib.repr(problem["input"])
         return f"{place}: {problem['msg']}. Received: {received}"
     text = getattr(error, "strerror", None) or str(error)
@@ -71,6 +70,11 @@ def check_regular(path):
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError("it is a folder, a pipe or a device, not a file")
     return path
+
+
+def printable(name):
+    """Replace what no text file may hold in a name, such as a title's."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
 
 def read_text(path, max_bytes):

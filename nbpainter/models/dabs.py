@@ -489,6 +489,6 @@ def _speed_curve(settings, name, speed):
             place = slope * np.log((grown + speed) / (45 + grown)) + 0.5
             x, y = np.transpose(points)
             k = np.clip(np.searchsorted(x, place), 1, len(x) - 1)
-            rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1])
+            rise = (y[k] - y[k - 1]) / np.maximum(x[k] - x[k - 1], 1e-6)
             total += y[k] + rise * (place - x[k])
     return total
