@@ -310,7 +310,7 @@ class DabField(layers.Layer):
         multiply = setting(settings, "opaque_multiply", default=KNOTS)
         opacity = np.clip(opacity * multiply, 0, 1)
         # Some brushes say how opaque the whole stroke is, and not the dab.
-        linear = setting(settings, "opaque_linearize", 0.0, 0.9)
+        linear = setting(settings, "opaque_linearize", 0.0, 0.9).clip(0)
         overlap = max(1.0, 2 * (per_radius + per_basic_radius))
         opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
         speed = _SPEEDS / base
