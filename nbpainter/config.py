@@ -11,6 +11,8 @@ import pathlib
 
 import platformdirs
 
+from nbpainter.errors import DataError
+
 SMOKE_TEST = os.environ.get("NBPAINTER_SMOKE_TEST") == "1"
 
 
@@ -22,9 +24,18 @@ def cache_folder():
 
     Returns:
         A `pathlib.Path`.
+
+    Raises:
+        DataError: for the folder of a user that there is not.
     """
     usual = platformdirs.user_cache_path("nbpainter")
-    return pathlib.Path(os.environ.get("NBPAINTER_CACHE") or usual).expanduser()
+    chosen = os.environ.get("NBPAINTER_CACHE") or usual
+    try:
+        return pathlib.Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"NBPAINTER_CACHE names nobody's folder: {chosen}. Choose another."
+        ) from error
 
 
 def _number(value, smoke):

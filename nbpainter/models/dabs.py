@@ -314,7 +314,7 @@ class DabField(layers.Layer):
         multiply = setting(settings, "opaque_multiply", default=KNOTS)
         opacity = np.clip(opacity * multiply, 0, 1)
         # Some brushes say how opaque the whole stroke is, and not the dab.
-        linear = setting(settings, "opaque_linearize", 0.0, 0.9)
+        linear = setting(settings, "opaque_linearize", 0.0, 0.9).clip(0)
         overlap = max(1.0, 2 * (per_radius + per_basic_radius))
         opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
         speed = _SPEEDS / base
@@ -493,6 +493,6 @@ def _speed_curve(settings, name, speed):
             place = slope * np.log((grown + speed) / (45 + grown)) + 0.5
             x, y = np.transpose(points)
             k = np.clip(np.searchsorted(x, place), 1, len(x) - 1)
-            rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1])
+            rise = (y[k] - y[k - 1]) / np.maximum(x[k] - x[k - 1], 1e-6)
             total += y[k] + rise * (place - x[k])
     return total

@@ -25,10 +25,8 @@ from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.optimizer import Schedule, optimizer_of
 from nbpainter.painter.painting import Painting
 from nbpainter.painter.refinement import refine
+from nbpainter.painter.stroke_file import MAX_STROKES
 from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
-
-MAX_STROKES = 100_000
-"""Strokes of a painting, at most."""
 
 # Seconds for a stroke, guessed before any was painted.
 _SECONDS_PER_STROKE = 0.05
