@@ -304,11 +304,11 @@ def _paint_one(photo, folder, started, choices, exported, curve):
         choices = choices | {"seconds": seconds}
     painting = nbpainter.paint(photo, **choices)
     with _held_interrupts() as held:
-        _write_painting(painting, folder, exported)
+        _write_painting(painting, folder, exported, curve)
     return 130 if held or painting.figures["ended"] == "interrupt" else 0
 
 
-def _write_painting(painting, folder, exported):
+def _write_painting(painting, folder, exported, curve):
     """Write a painting's files and say so."""
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
