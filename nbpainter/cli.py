@@ -135,6 +135,9 @@ def main(arguments=None):
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)
+    with contextlib.suppress(AttributeError):  # A notebook's has none.
+        # Names of files may hold what the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     logger = logging.getLogger("nbpainter")
     logger.addHandler(_PRINTER)
     logger.setLevel(logging.INFO)
@@ -142,7 +145,7 @@ def main(arguments=None):
     try:
         return arguments.run(arguments) or 0
     except KeyboardInterrupt:
-        print("\nnbpainter: stopped.", file=sys.stderr)
+        _complain("stopped.")
         return 130
     except Exception as error:
         if terminated.is_set():  # A library made another error of it.
@@ -150,8 +153,29 @@ def main(arguments=None):
         sentences = [s for k, s in _SENTENCES.items() if isinstance(error, k)]
         if not sentences:
             raise
-        print(f"\nnbpainter: {sentences[0].format(error)}", file=sys.stderr)
+        _complain(sentences[0].format(error))
         return 2
+
+
+def _complain(sentence):
+    """Say on one line of standard error what is wrong, if there is room."""
+    with contextlib.suppress(OSError):
+        line = " ".join(sentence.splitlines())
+        print(f"\nnbpainter: {line}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _held_interrupts():
+    """Hold Ctrl-C back during a block: what it writes is promised."""
+    if threading.current_thread() is not threading.main_thread():
+        yield []
+        return
+    held = []
+    before = signal.signal(signal.SIGINT, lambda *_: held.append(True))
+    try:
+        yield held
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _load(module):
@@ -215,7 +239,7 @@ def _paint(arguments):
             f"Received: {len(photos)} photographs."
         )
     brush = arguments.brush
-    if brush:
+    if brush is not None:
         brush = _load("models.presets").preset_of_brush(brush)
     names = ("size", "seed", "seconds", "palette", "background")
     choices = {name: getattr(arguments, name) for name in names}
@@ -238,7 +262,7 @@ def _paint(arguments):
                 return 130
         except NBPainterError as error:
             failed += 1
-            print(f"nbpainter: {error}", file=sys.stderr)
+            _complain(str(error))
         started = time.perf_counter()
     if failed:
         raise DataError(f"{failed} of {len(photos)} photographs failed.")
@@ -279,6 +303,13 @@ def _paint_one(photo, folder, started, choices, exported, curve):
         seconds = max(0.1, seconds - (time.perf_counter() - started))
         choices = choices | {"seconds": seconds}
     painting = nbpainter.paint(photo, **choices)
+    with _held_interrupts() as held:
+        _write_painting(painting, folder, exported, curve)
+    return 130 if held or painting.figures["ended"] == "interrupt" else 0
+
+
+def _write_painting(painting, folder, exported, curve):
+    """Write a painting's files and say so."""
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
     longer = max(painting.width, painting.height)
@@ -299,7 +330,12 @@ def _paint_one(photo, folder, started, choices, exported, curve):
         f"{figures['seconds']:.0f} s. In {folder}: "
         f"{', '.join(written + exported)}."
     )
-    return 130 if figures["ended"] == "interrupt" else 0
+
+
+def _check_picture(path):
+    """Check the ending of a picture's file before time is spent on it."""
+    check_ending = nbpainter.images.check_ending
+    check_ending("A picture", path, nbpainter.images.ENDINGS)
 
 
 def _replay(arguments):
@@ -312,8 +348,11 @@ def _replay(arguments):
         --brush NAME|FILE.myb: draw them with this one; default: the painting's
             own
     """
+    _check_picture(arguments.out)
     painting = _load("painter.painting").Painting.load(arguments.painting)
-    brush = arguments.brush and nbpainter.choose_brush(arguments.brush)
+    brush = arguments.brush
+    if brush is not None:
+        brush = nbpainter.choose_brush(brush)
     picture = painting.replay(arguments.size, brush=brush)
     nbpainter.images.save_image(picture, arguments.out)
     print(f"{len(painting)} strokes drawn by MyPaint: {arguments.out}.")
@@ -386,6 +425,7 @@ def _brushes(arguments):
         --out FILE.png=brushes.png
     """
     suitability, plotting = _load("engine.suitability"), nbpainter.plotting
+    _check_picture(arguments.out)
     samples, num_fitting = {}, 0
     for row in suitability.list_brushes(arguments.group or ""):
         name, problem = row["name"], row["problem"]
@@ -416,7 +456,7 @@ def _train(arguments):
         --resume: go on from the newest checkpoint in DIR
     """
     stage, brush, out = arguments.stage, arguments.brush, arguments.out
-    if brush and stage != "brush":
+    if brush is not None and stage != "brush":
         raise DataError(
             f"{brush!r} is one word too many: only `nbpainter train brush` "
             "takes a brush."

@@ -11,6 +11,8 @@ import pathlib
 
 import platformdirs
 
+from nbpainter.errors import DataError
+
 SMOKE_TEST = os.environ.get("NBPAINTER_SMOKE_TEST") == "1"
 
 
@@ -22,9 +24,18 @@ def cache_folder():
 
     Returns:
         A `pathlib.Path`.
+
+    Raises:
+        DataError: for the folder of a user that there is not.
     """
     usual = platformdirs.user_cache_path("nbpainter")
-    return pathlib.Path(os.environ.get("NBPAINTER_CACHE") or usual).expanduser()
+    chosen = os.environ.get("NBPAINTER_CACHE") or usual
+    try:
+        return pathlib.Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"NBPAINTER_CACHE names nobody's folder: {chosen}. Choose another."
+        ) from error
 
 
 def _number(value, smoke):
@@ -113,6 +124,11 @@ class GANConfig(TrainingConfig):
     d_learning_rate: float = 1e-3
     anchor: float = 10.0
 
+    @property
+    def lesson_epochs(self):
+        """Epochs of each round in the lesson, which has less time."""
+        return tuple(max(1, 7 * epochs // 10) for epochs in self.epochs)
+
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig(DiscriminatorConfig):
@@ -158,3 +174,8 @@ class PaintConfig:
     num_steps: int = _number(100, 10)
     learning_rate: float = 0.1
     seed: int = 0
+
+    @property
+    def portrait_strokes(self):
+        """Strokes of the lesson's portrait, which shall show a face."""
+        return 5 * self.num_strokes // 2

@@ -1,7 +1,10 @@
 """The errors that nbpainter raises on purpose: one sentence each."""
 
+import contextlib
 import math
 import numbers
+import pathlib
+import re
 
 
 class NBPainterError(Exception):
@@ -78,3 +81,19 @@ def check_positive(name, value):
             f"`{name}` must be a positive number. Received: {name}={value!r}."
         )
     return float(value)
+
+
+def check_memory(num_bytes):
+    """Refuse to take more memory than this machine has left.
+
+    Args:
+        num_bytes: int, what is about to be taken.
+
+    Raises:
+        MemoryError: if there is less, on Linux; elsewhere it is not known.
+    """
+    with contextlib.suppress(OSError):
+        text = pathlib.Path("/proc/meminfo").read_text()
+        left = 1024 * int(re.search(r"MemAvailable: +(\d+)", text)[1])
+        if left < num_bytes:
+            raise MemoryError(f"{num_bytes / 1e9:.1f} of {left / 1e9:.1f} GB")

@@ -1,13 +1,100 @@
 """Write files whole or not at all, and recognise them again."""
 
 import contextlib
+import glob
 import hashlib
 import os
 import pathlib
+import platform
+import reprlib
 import secrets
+import stat
 import tempfile
 
 from nbpainter.errors import DataError
+
+# What the names of unfinished files begin with; the process follows.
+_MARK = f".{platform.node()}-"
+
+
+@contextlib.contextmanager
+def refusing(path, sentence, kind=DataError):
+    """Turn whatever the reading of a file raises into one sentence.
+
+    Args:
+        path: str or path of the file that the block reads; or, in words, what
+            else it reads.
+        sentence: str with `{path}` and `{reason}`: what is wrong, and the way
+            out.
+        kind: the error that is raised. Default `DataError`.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NBPainterError: of that kind, for any error of the block.
+    """
+    try:
+        yield
+    except Exception as error:  # Libraries raise almost anything.
+        reason = explain(error)
+        raise kind(sentence.format(path=path, reason=reason)) from error
+
+
+def explain(error):
+    """Say in one line what an error says, and where `pydantic` found it."""
+    if hasattr(error, "errors"):
+        problem = error.errors()[0]
+        place = " ".join(map(str, problem["loc"])) or "file"
+        place = place.replace("strokes ", "stroke ")
+        received = reprlib.repr(problem["input"])
+        return f"{place}: {problem['msg']}. Received: {received}"
+    text = getattr(error, "strerror", None) or str(error)
+    text = " ".join(text.partition("\n")[0].split())[:300]
+    return text or type(error).__name__
+
+
+def check_regular(path):
+    """Return a path if it is a file: a pipe or a device may never end.
+
+    Args:
+        path: str or path.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        OSError: if there is no such file, or it is none.
+    """
+    path = pathlib.Path(path)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is a folder, a pipe or a device, not a file")
+    return path
+
+
+def printable(name):
+    """Replace what no text file may hold in a name, such as a title's."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+
+def read_text(path, max_bytes):
+    """Read a text file of a limited size.
+
+    Args:
+        path: str or path.
+        max_bytes: int.
+
+    Returns:
+        A str.
+
+    Raises:
+        OSError: if it cannot be read, or is no file.
+        ValueError: if it is larger, or no UTF-8.
+    """
+    path = check_regular(path)
+    if path.stat().st_size > max_bytes:
+        raise ValueError(f"more than {max_bytes / 1e6:g} MB")
+    return path.read_text("utf-8-sig")
 
 
 @contextlib.contextmanager
@@ -36,9 +123,10 @@ def written_whole(path):
     """
     path = pathlib.Path(path)
     # Named before it is made: a signal may come between the two.
-    name = f".{secrets.token_hex(8)}.part{''.join(path.suffixes)}"
-    temporary = path.parent / name
+    name = f"{_MARK}{os.getpid()}-{secrets.token_hex(8)}.part"
+    temporary = path.parent / (name + "".join(path.suffixes[-2:]))
     try:
+        _remove_left(path.parent)
         temporary.touch(exist_ok=False)
         yield temporary
         os.replace(temporary, path)
@@ -51,6 +139,19 @@ def written_whole(path):
     finally:
         with contextlib.suppress(OSError):  # No folder: said already.
             temporary.unlink(missing_ok=True)
+
+
+def _remove_left(folder):
+    """Remove what processes of this machine have left that were killed."""
+    if os.name == "nt":  # To ask there for a process ends it.
+        return
+    for path in folder.glob(f"{glob.escape(_MARK)}*.part*"):
+        try:
+            os.kill(int(path.name.removeprefix(_MARK).split("-")[0]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (OSError, ValueError):
+            pass  # Somebody else's.
 
 
 def make_folder(path):
@@ -79,5 +180,5 @@ def make_folder(path):
 
 def sha256(path):
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    with check_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,12 +16,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from nbpainter.errors import DataError, check_count, check_positive, check_size
-from nbpainter.files import written_whole
+from nbpainter.files import check_regular, explain, written_whole
 
 MAX_COLORS = 256
 """Colours of a palette, at most."""
 
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+"""Endings of the picture files that are written."""
 
 _MAX_SECONDS = 600  # A frame of a GIF counts hundredths of it in 16 bits.
 
@@ -134,7 +135,11 @@ def _find_faces(photo):
     picture = to_uint8(resize(np.float32(photo), *sides))
     y, x = np.indices(shape) + 0.5
     total = np.zeros(shape)
-    for face in MTCNN(device="CPU:0").detect_faces(picture):
+    faces = MTCNN(device="CPU:0").detect_faces(picture)
+    # However small they are, faces count as much as all the rest.
+    area = sum(np.prod(np.divide(f["box"][2:], scale)) for f in faces)
+    gain = max(1, total.size / max(1, area) / _FACE)
+    for face in faces:
         left, top, width, height = np.divide(face["box"], scale)
         across = (x - left - width / 2) / (0.6 * width)
         down = (y - top - height / 2) / (0.6 * height)
@@ -144,7 +149,7 @@ def _find_faces(photo):
             near = np.exp(-(dx**2 + dy**2) / (2 * (0.14 * width) ** 2))
             if name != "nose":
                 total += (_MOST - 1 - _FACE) * near
-    return total
+    return gain * total
 
 
 def _load(picture, size, kind, below):
@@ -157,6 +162,8 @@ def _load(picture, size, kind, below):
         with warnings.catch_warnings():
             # Pillow only warns until twice its limit.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if name is picture:
+                check_regular(picture)
             with opened(picture) as given:
                 array = _to_array(given, size)
     except FileNotFoundError as error:
@@ -170,8 +177,8 @@ def _load(picture, size, kind, below):
         ) from error
     except Exception as error:  # Pillow's plugins raise almost anything.
         raise DataError(
-            f"{name} cannot be read as a picture ({error}). Choose another "
-            f"{kind}, or save it again as PNG or JPEG."
+            f"{name} cannot be read as a picture ({explain(error)}). Choose "
+            f"another {kind}, or save it again as PNG or JPEG."
         ) from error
     pixels = _check_array(array, kind, type(picture).__name__)
     if pixels.shape[2] == 4:
@@ -187,15 +194,23 @@ def _to_array(image, size):
     if not isinstance(image, Image.Image):
         return np.asarray(image)
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and
-        # clips them when it converts them itself.
-        grey = np.nan_to_num(np.asarray(image, "float32"))
-        is_unit = image.mode == "F" and grey.max() <= 1
-        return np.clip(grey / (1 if is_unit else 65535), 0, 1)
-    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    # A first reduction in 8 bits saves gigabytes on huge photographs.
-    return np.asarray(image.reduce(max(1, max(image.size) // (4 * size))))
+    # Pillow keeps 16 bits of grey in modes of 16 and of 32 bits, and clips
+    # them when it converts them to 8 itself. A viewer shows floats up to 1,
+    # or whole numbers of 8 or of 16 bits.
+    ends = {"F": (1, 255), "I": (255,)}.get(image.mode, ())
+    grey, hidden = image.mode[0] in "IF", image.info.get("transparency")
+    colors = "RGBA" if image.has_transparency_data else "RGB"
+    image = image.convert("F" if grey else colors)
+    # A first reduction saves gigabytes on huge photographs.
+    array = np.asarray(image.reduce(max(1, max(image.size) // (4 * size))))
+    if not grey:
+        return array
+    array = np.nan_to_num(array)
+    end = next((end for end in ends if array.max() <= end), 65535)
+    shown = np.clip(array / end, 0, 1)
+    if hidden is None:
+        return shown
+    return np.stack([shown] * 3 + [np.float32(array != hidden)], axis=-1)
 
 
 def _check_array(array, kind, given):
@@ -380,7 +395,7 @@ def save_image(picture, path):
     Raises:
         DataError: for another ending, or if it cannot be written.
     """
-    ending = check_ending("A picture", path, _ENDINGS)
+    ending = check_ending("A picture", path, ENDINGS)
     if picture.shape[-1] == 4:
         check_ending("A transparent picture", path, [".png"])
     with written_whole(path) as temporary:
@@ -496,8 +511,13 @@ def _encode_mp4(frames, frame_seconds):
     with tempfile.TemporaryDirectory() as folder:
         for index, frame in enumerate(frames):
             frame.save(f"{folder}/{index:06d}.png")
+        # A session of its own: Ctrl-C is for this process to answer.
         result = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
         )
         if result.returncode or result.stderr:
             said = " ".join(result.stderr.split())

@@ -280,6 +280,38 @@ def _curves(axis, values, held_out, unit):
         axis.plot(places, held_out, "s-", color="C1", label="held-out")
 
 
+def plot_windows(photo, levels):
+    """Show which windows cover a photograph, level by level.
+
+    Args:
+        photo: float array `(height, width, 3)`.
+        levels: list of pairs of ints, see `plan_levels`: windows along the
+            longer side, and strokes of the level.
+
+    Returns:
+        A `matplotlib.figure.Figure`: the windows of one parity class, which
+        are painted together, are coloured.
+    """
+    height, width = photo.shape[:2]
+    columns = len(levels)
+    figure, axes = _grid([photo] * columns, columns, 3, 3 * height / width)
+    for axis, (cells, num_strokes) in zip(axes, levels):
+        side = max(height, width) / cells
+        rows, columns = math.ceil(height / side), math.ceil(width / side)
+        for row, column in itertools.product(range(rows), range(columns)):
+            chosen = row % 2 == 0 and column % 2 == 0
+            corner = column * side - 0.5, row * side - 0.5
+            face = (1, 0.5, 0, 0.35) if chosen else "none"
+            axis.add_patch(
+                patches.Rectangle(
+                    corner, side, side, facecolor=face, edgecolor="white"
+                )
+            )
+        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        axis.set_title(f"{rows} x {columns} windows, {num_strokes} strokes")
+    return figure
+
+
 def plot_minima(x, curves, label):
     """Draw curves, and mark the lowest point of each.
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -288,3 +289,111 @@ def test_wrong_usage_exits_with_2(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["paint"])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("name", ["b", "b.txt", "b.bmp"])
+def test_endings_are_checked_before_the_work(name, tmp_path, capsys):
+    strokes, out = tmp_path / "painting.json", tmp_path / name
+    nbpainter.Painting([], 8, 8).save(strokes)
+    started = time.perf_counter()
+    assert name in _fails(capsys, "brushes", "--out", out)
+    assert name in _fails(capsys, "replay", strokes, "--out", out)
+    assert time.perf_counter() - started < 10
+    assert [path.name for path in tmp_path.iterdir()] == ["painting.json"]
+
+
+def test_an_empty_brush_is_no_brush(photo, tmp_path, capsys):
+    strokes = tmp_path / "painting.json"
+    nbpainter.Painting([], 8, 8).save(strokes)
+    assert "brush" in _fails(capsys, "paint", photo, "--brush", "")
+    assert "brush" in _fails(capsys, "replay", strokes, "--brush", "")
+    assert "brush" in _fails(capsys, "report", "--brush", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [(b"f\xfc\xff.png", "utf-8"), (b"a\x01\nb.png", "utf-8")]
+    + [("ü.png".encode(), "ascii")],
+)
+def test_names_may_hold_anything(name, encoding, tmp_path):
+    """What is no UTF-8, control characters, and a terminal of ASCII."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (20, 16), "teal").save(tmp_path / "photo.png")
+    os.rename(tmp_path / "photo.png", os.fsencode(photos) + b"/" + name)
+    out = os.fsencode(tmp_path) + b"/" + name.removesuffix(b".png")
+    command = ["paint", "photos", "--strokes", "2", "--size", "20"]
+    options = ["--out", out, "--export", "svg", "html"]
+    result = subprocess.run(
+        [sys.executable, "-m", "nbpainter.cli", *command, *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    assert result.returncode == 0, result.stderr
+    (folder,) = os.listdir(out)
+    painting = os.path.join(out, folder, b"painting.json")
+    exported = [
+        os.path.join(out, b"a\x01\xff" + e) for e in (b".svg", b".html")
+    ]
+    command = [sys.executable, "-m", "nbpainter.cli", "export", painting]
+    subprocess.run([*command, *exported], check=True, capture_output=True)
+    ElementTree.parse(os.fsdecode(exported[0]))
+
+
+def test_a_full_standard_error_is_no_traceback():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "nbpainter.cli", "paint", "nosuch.jpg"],
+            stderr=full,
+            stdout=subprocess.PIPE,
+        )
+    assert result.returncode == 2
+
+
+def test_ctrl_c_while_files_are_written_leaves_all_of_them(photo, tmp_path):
+    out = tmp_path / "out"
+    command = ["paint", photo, "--strokes", "40", "--size", "600"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nbpainter.cli", *command, "--out", out]
+        + ["--export", "svg", "html", "pdf"],
+        env={**os.environ, "NBPAINTER_SMOKE_TEST": "1"},
+        stdout=subprocess.DEVNULL,
+    )
+    while not (out / "painting.json").exists() and process.poll() is None:
+        time.sleep(0.01)
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    assert process.wait(timeout=120) == 130
+    names = {"painting.json", "painting.png", "painting.gif", "painting.svg"}
+    names |= {"painting.html", "painting.pdf"}
+    assert {path.name for path in out.iterdir()} - {"mypaint.png"} == names
+
+
+def test_what_a_kill_left_is_removed_by_the_next_run(tmp_path):
+    """What a process that is at work writes is left alone."""
+    code = (
+        "import sys, time; from nbpainter.files import written_whole\n"
+        "with written_whole(sys.argv[1]) as temporary:\n"
+        "    temporary.write_bytes(bytes(1000))\n"
+        "    print('ready', flush=True); time.sleep(100)"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path / f"{n}.weights.h5"],
+            stdout=subprocess.PIPE,
+        )
+        for n in range(2)
+    ]
+    for process in processes:
+        process.stdout.readline()
+    assert len(os.listdir(tmp_path)) == 2
+    processes[0].kill()
+    processes[0].wait()
+    nbpainter.Painting([], 8, 8).save(tmp_path / "painting.json")
+    assert len(os.listdir(tmp_path)) == 2
+    processes[1].kill()
+    processes[1].wait()
+    nbpainter.Painting([], 8, 8).save(tmp_path / "painting.json")
+    assert os.listdir(tmp_path) == ["painting.json"]

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -229,3 +230,53 @@ def test_without_its_detector_faces_are_no_default(monkeypatch):
     with pytest.raises(DataError, match="pip install"):
         load_focus("faces", photo)
     assert (load_focus(None, photo) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "end"),
+    [("F", 1), ("F", 255), ("F", 65535), ("I", 255), ("I", 65535)]
+    + [("I;16", 65535)],
+)
+def test_grey_is_as_a_viewer_shows_it(mode, end):
+    ramp = np.tile(np.linspace(0, 1, 60), (40, 1))
+    kind = {"F": "float32", "I": "int32", "I;16": "uint16"}[mode]
+    image = Image.fromarray((ramp * end).astype(kind))
+    assert image.mode == mode
+    picture = pictures.load_photo(image, 60)
+    np.testing.assert_allclose(picture[..., 1], ramp, atol=0.005)
+
+
+def test_a_dark_picture_of_16_bits_stays_dark():
+    image = Image.fromarray(np.full((8, 8), 255, "uint16"))
+    assert pictures.load_photo(image, 8).max() < 0.01
+
+
+def test_grey_of_16_bits_keeps_its_transparency(tmp_path):
+    grey = np.zeros((8, 8), "uint16")
+    grey[:, 4:] = 300
+    path = tmp_path / "grey.png"
+    Image.fromarray(grey).save(path, transparency=300)
+    picture = pictures.load_photo(path, 8)
+    assert picture[:, :3].max() < 0.01
+    assert picture[:, 5:].min() > 0.99
+
+
+def test_huge_grey_of_16_bits_takes_little_memory(tmp_path):
+    path = tmp_path / "huge.png"
+    Image.fromarray(np.zeros((8000, 10_000), "uint16")).save(path)
+    code = (
+        "import resource, sys; from nbpainter.images import load_photo;"
+        "load_photo(sys.argv[1], 512);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, check=True
+    )
+    assert int(result.stdout) < 1.5e6  # Kilobytes.
+
+
+def test_what_never_ends_is_no_photograph(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", "/dev/zero"):
+        with pytest.raises(DataError, match="not a file"):
+            pictures.load_photo(path, 8)

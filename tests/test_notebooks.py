@@ -201,3 +201,20 @@ def test_nothing_of_one_machine_is_in_it(path, code):
 
 def test_it_checks_itself(code):
     assert any("assert " in source for source in code)
+
+
+def test_one_exercise_is_graded_by_running_a_cell(cells):
+    """As nbgrader has it: the value of the locked cell is its points."""
+    graded = [cell for cell in cells if "nbgrader" in cell.metadata]
+    answer, points = (cell.metadata.nbgrader for cell in graded)
+    assert cells.index(graded[1]) == cells.index(graded[0]) + 1
+    assert (answer.solution, answer.grade, answer.locked) == (
+        True,
+        False,
+        False,
+    )
+    assert (points.solution, points.grade, points.locked) == (False, True, True)
+    assert points.grade_id == f"{answer.grade_id}-points"
+    assert "return None  # Your lines." in graded[0].source
+    last = graded[1].source.splitlines()[-1]
+    assert last.startswith(f"{points.points} * int(yours is not None and ")

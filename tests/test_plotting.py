@@ -56,3 +56,17 @@ def test_the_steps_of_an_epoch_have_its_mean():
 def test_a_bar_says_its_number():
     (axis,) = plotting.plot_bars({"a": 0.5, "b": 0.25}, "share").axes
     assert [text.get_text() for text in axis.texts] == ["0.500", "0.250"]
+
+
+def test_windows_of_one_class_are_coloured_and_do_not_touch():
+    photo = np.zeros((40, 60, 3))
+    figure = plotting.plot_windows(photo, [(1, 5), (3, 20)])
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == [
+        "1 x 1 windows, 5 strokes",
+        "2 x 3 windows, 20 strokes",
+    ]
+    squares = figure.axes[1].patches
+    assert [square.get_width() for square in squares] == 6 * [20]
+    coloured = [s.get_xy() for s in squares if s.get_facecolor()[3] > 0]
+    assert coloured == [(-0.5, -0.5), (39.5, -0.5)]

@@ -8,12 +8,14 @@ are mapped into memory, and rows are read when a batch asks for them.
 import contextlib
 import errno
 import hashlib
+import json
 import logging
 import math
 import os
 import pathlib
 import shutil
 import tempfile
+import zlib
 
 import filelock
 import numpy as np
@@ -26,8 +28,8 @@ from nbpainter.files import make_folder, sha256
 # Bytes that are left on the disk for others.
 _SPARE_BYTES = 2**26
 
-# Strokes, at most, whose colours are compared with their actions'.
-_SAMPLED_ROWS = 256
+# Entries of the cache that this process has read to the end.
+_checked = set()
 
 
 class Rows:
@@ -107,6 +109,28 @@ def _open(entry):
     return [np.load(file, mmap_mode="r") for file in files]
 
 
+def _checksums(entry):
+    """The CRC-32 of each file of an entry."""
+    found = {}
+    for name in ("actions.npy", "strokes.npy", "sha256"):
+        found[name] = 0
+        with open(entry / name, "rb") as file:
+            while block := file.read(2**22):
+                found[name] = zlib.crc32(block, found[name])
+    return found
+
+
+def _is_whole(entry):
+    """Whether an entry holds what was unpacked: disks and people change it."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        _open(entry)
+        text = (entry / "crc32.json").read_text()
+        if entry in _checked or json.loads(text) == _checksums(entry):
+            _checked.add(entry)
+            return True
+    return False
+
+
 def stored_sha256(path, cache=None):
     """Return the SHA-256 of a file that was unpacked, without reading it.
 
@@ -135,8 +159,8 @@ def unpack(path, cache=None, verbose=0):
         verbose: 0 or 1, whether to say that it is unpacked.
 
     Returns:
-        A `pathlib.Path`, the folder with `actions.npy`, `strokes.npy` and
-        `sha256`.
+        A `pathlib.Path`, the folder with `actions.npy`, `strokes.npy`,
+        `sha256`, and the checksums of the three.
 
     Raises:
         DataError: as `open_episodes`.
@@ -149,9 +173,8 @@ def unpack(path, cache=None, verbose=0):
     version = f"{found.st_size}-{found.st_mtime_ns}"
     entry = cache / f"{path.stem[:40]}-{place}-{version}"
     with filelock.FileLock(cache / ".lock"):
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            _open(entry)
-            return entry  # It is whole.
+        if _is_whole(entry):
+            return entry
         if verbose:
             logger = logging.getLogger(__name__)
             logger.info("Unpacking %s into %s.", path, entry)
@@ -174,7 +197,9 @@ def _unpack(path, entry):
             with open(folder / "strokes.npy", "wb") as file:
                 chunks = (chunk for _, chunk in episodes.stroke_chunks(path))
                 episodes.write_strokes(file, len(actions), chunks)
-            _check_colors(path, *_open(folder))
+            episodes.check_colors(path, *_open(folder))
+            text = json.dumps(_checksums(folder))
+            (folder / "crc32.json").write_text(text)
             for written in folder.iterdir():
                 with open(written, "rb") as file:
                     os.fsync(file.fileno())
@@ -194,17 +219,3 @@ def _check_room(folder, actions):
     if free < needed:
         reason = f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are left"
         raise OSError(errno.ENOSPC, reason)
-
-
-def _check_colors(path, actions, strokes):
-    """Refuse actions and strokes that do not belong together."""
-    step = math.ceil(len(actions) / _SAMPLED_ROWS)
-    actions, strokes = actions[::step], strokes[::step]
-    visible = strokes.min(axis=(1, 2, 3)) < 239
-    wrong = visible & (episodes.color_errors(actions, strokes) > 3)
-    if np.sum(wrong) > max(4, 0.5 * np.sum(visible)):
-        raise DataError(
-            f"{path} cannot be used: its strokes have other colours than its "
-            "actions. The columns are in another order, or the arrays are of "
-            "two files."
-        )

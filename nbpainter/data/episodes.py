@@ -17,16 +17,25 @@ import numpy as np
 
 from nbpainter.actions import COLUMNS, WINDOW_SIZE, check_actions
 from nbpainter.errors import DataError, check_count
+from nbpainter.files import check_regular, refusing
 from nbpainter.images import to_uint8
 
 TINY_EPISODES = pathlib.Path(__file__).parent / "tiny_episodes.npz"
 STROKE_SHAPE = (WINDOW_SIZE, WINDOW_SIZE, 3)
+
+_NO_EPISODES = (
+    "{path} is damaged or no file of episodes ({reason}). Download it again, "
+    "or draw a new one with `nbpainter draw`."
+)
 
 # Shapes of a row that the arrays of a file may have, and their types.
 _ARRAYS = {
     "actions": ([(12,)], ["f4", "f2", "f8"]),
     "strokes": ([STROKE_SHAPE, (WINDOW_SIZE, WINDOW_SIZE, 4)], ["u1"]),
 }
+
+# Strokes, at most, whose colours are compared with their actions'.
+_SAMPLED_ROWS = 256
 
 # Rows that are read at once: 6 MB of strokes.
 _CHUNK_ROWS = 512
@@ -168,6 +177,29 @@ def color_errors(actions, strokes):
     return errors.max(axis=(1, 2))
 
 
+def check_colors(path, actions, strokes):
+    """Refuse actions and strokes that do not belong together.
+
+    Args:
+        path: str or path, for the message.
+        actions: float array `(n, 12)`.
+        strokes: uint8 array `(n, 64, 64, 3)`, RGB on white.
+
+    Raises:
+        DataError: if most of a sample have other colours.
+    """
+    step = math.ceil(len(actions) / _SAMPLED_ROWS)
+    actions, strokes = actions[::step], strokes[::step]
+    visible = strokes.min(axis=(1, 2, 3)) < 239
+    wrong = visible & (color_errors(actions, strokes) > 3)
+    if np.sum(wrong) > max(4, 0.5 * np.sum(visible)):
+        raise DataError(
+            f"{path} cannot be used: its strokes have other colours than its "
+            "actions. The columns are in another order, or the arrays are of "
+            "two files."
+        )
+
+
 @contextlib.contextmanager
 def one_sentence(path):
     """Turn whatever a damaged file raises into a sentence that names it.
@@ -182,16 +214,14 @@ def one_sentence(path):
         DataError: for any error of the block.
     """
     try:
-        yield
-    except FileNotFoundError as error:
+        with refusing(path, _NO_EPISODES):
+            check_regular(path)
+            yield
+    except DataError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
         raise DataError(
             f"There is no file {path}. Draw one with `nbpainter draw`."
-        ) from error
-    except Exception as error:  # Damaged headers raise almost anything.
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise DataError(
-            f"{path} is damaged or no file of episodes ({reason}). Download "
-            "it again, or draw a new one with `nbpainter draw`."
         ) from error
 
 
@@ -316,6 +346,7 @@ def load_episodes(path, max_strokes=None):
     for rows, chunk in stroke_chunks(path):  # All: the checksum comes last.
         place = strokes[rows]
         place[...] = chunk[: len(place)]
+    check_colors(path, actions, strokes)
     return Episodes(actions, strokes)
 
 

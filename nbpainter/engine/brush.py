@@ -6,9 +6,14 @@ give the same pixels.
 """
 
 import colorsys
+import contextlib
+import functools
+import json
 import math
 import os
 import signal
+import subprocess
+import sys
 import weakref
 
 import numpy as np
@@ -24,9 +29,9 @@ from nbpainter.actions import (
     pressure_weights,
     random_actions,
 )
-from nbpainter.engine.brush_file import load_brush
+from nbpainter.engine.brush_file import load_brush, shipped_brushes
 from nbpainter.engine.libmypaint import Surface, load_library
-from nbpainter.errors import check_count, check_size
+from nbpainter.errors import EngineError, check_count, check_size
 
 CHUNK_STROKES = 2_500
 """Strokes of a file of episodes that one brush draws in one go."""
@@ -48,6 +53,17 @@ _USUAL_WIDTH = 0.85
 # Side in pixels of the canvas that a brush's width is measured on.
 _WIDTH_SIDE = 256
 
+# What a process may use to try a brush. MyPaint's own brushes need up to 3.5
+# seconds, and 50 MB beside Python's.
+_TRIAL_SECONDS, _TRIAL_BYTES = 8, 2**30
+
+# The process itself. It finds its modules where this one does.
+_TRIAL = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from nbpainter.engine import brush; brush.run_trial()"
+)
+_in_trial = False
+
 # Inputs of a setting's curve that measure how fast the pen goes.
 _SPEEDS = ("speed1", "speed2")
 
@@ -66,11 +82,11 @@ class Brush:
     """
 
     def __init__(self, brush="dry_brush", seed=0):
-        self.settings = load_brush(brush)
-        if "radius_factor" not in self.settings:
-            factor = measure_radius_factor(self.settings)
-            self.settings = {**self.settings, "radius_factor": factor}
         self._library = library = load_library()
+        self.settings = load_brush(brush)
+        if not _in_trial:
+            factor = try_brush(json.dumps(self.settings))
+            self.settings = {**self.settings, "radius_factor": factor}
         self._handle = library.mypaint_brush_new()
         weakref.finalize(self, library.mypaint_brush_unref, self._handle)
         library.mypaint_brush_from_defaults(self._handle)
@@ -208,6 +224,71 @@ class Brush:
             surface.clear(ground)
             self.draw(surface, action, side or size, **options)
             yield surface.pixels()
+
+
+@functools.cache
+def _shipped():
+    return [load_brush(path) for path in shipped_brushes()]
+
+
+@functools.lru_cache(maxsize=256)
+def try_brush(text):
+    """Draw with a brush in a process of its own, once, before it is used.
+
+    Among numbers that are all within their limits, libmypaint finds some that
+    it aborts on, or that take all the time and memory there is. A brush of
+    the package is known to be none.
+
+    Args:
+        text: str, the JSON of a brush file.
+
+    Returns:
+        A float, the brush's `radius_factor`, which is measured if it has none.
+
+    Raises:
+        EngineError: if the process does not come to its end.
+    """
+    settings = json.loads(text)
+    if settings in _shipped():
+        return settings["radius_factor"]
+    command = [sys.executable, "-c", _TRIAL, json.dumps(sys.path)]
+    trial = subprocess.run(
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    said = trial.stderr.split("\n")[-2:][0]
+    if trial.returncode:
+        raise EngineError(
+            f"libmypaint does not survive this brush, or takes more than "
+            f"{_TRIAL_SECONDS} seconds for some strokes ({said or 'killed'}). "
+            "Choose another one."
+        )
+    return float(said)
+
+
+def run_trial():
+    """Try the brush on standard input; end with its `radius_factor`.
+
+    This is the process that `try_brush` starts.
+    """
+    import resource
+
+    global _in_trial
+    _in_trial = True
+    start_worker()
+    with contextlib.suppress(ValueError, OSError):  # Not on every system.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (_TRIAL_SECONDS,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (_TRIAL_BYTES,) * 2)
+    settings = json.load(sys.stdin)
+    factor = settings.get("radius_factor") or measure_radius_factor(settings)
+    pen = Brush(settings | {"radius_factor": factor})
+    for _ in pen.draw_each(random_actions(_WARM_UP_STROKES), _WIDTH_SIDE):
+        pass
+    print(factor, file=sys.stderr)
 
 
 def measure_radius_factor(settings):

@@ -5,11 +5,17 @@ groups, such as `classic/charcoal`. The brushes that have a preset are kept in
 the package, so that their paintings replay where only libmypaint is.
 """
 
+import itertools
 import json
 import os
 import pathlib
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, Field, field_validator
+
+from nbpainter.engine.libmypaint import setting_limits
 from nbpainter.errors import EngineError
+from nbpainter.files import read_text, refusing
 
 SHIPPED = pathlib.Path(__file__).parent / "brushes"
 """The folder of the brush files that come with the package."""
@@ -25,6 +31,34 @@ _INSTALL = (
     "Install the collection with `sudo apt-get install mypaint-brushes`, or "
     "give the path of a .myb file."
 )
+_NO_BRUSH = (
+    "{path} is not a MyPaint brush file of version 3 ({reason}). Choose a .myb "
+    "file that MyPaint 1.2 or later has saved."
+)
+_MAX_BYTES = 1_000_000
+
+_Number = Annotated[float, Field(strict=True, ge=-1e6, le=1e6)]
+_Curve = Annotated[list[tuple[_Number, _Number]], Field(max_length=64)]
+
+
+class _Setting(BaseModel):
+    base_value: _Number
+    inputs: dict[str, _Curve]
+
+    @field_validator("inputs")
+    @classmethod
+    def _rise(cls, inputs):
+        for name, curve in inputs.items():
+            pairs = itertools.pairwise(x for x, _ in curve)
+            if len(curve) == 1 or any(x > next_x for x, next_x in pairs):
+                raise ValueError(f"{name} has one point, or x that falls")
+        return inputs
+
+
+class _BrushFile(BaseModel):
+    version: Literal[3]
+    settings: Annotated[dict[str, _Setting], Field(min_length=1)]
+    radius_factor: Annotated[float, Field(strict=True, ge=0.01, le=100)] = 1.0
 
 
 def shipped_brushes():
@@ -127,10 +161,9 @@ def load_brush(brush="dry_brush"):
     if isinstance(brush, dict):
         return check_brush(brush, "The brush")
     path = find_brush(brush)
-    try:
-        return check_brush(json.loads(path.read_text("utf-8")), path)
-    except (OSError, ValueError, RecursionError) as error:
-        raise _no_brush(path, error) from error
+    with refusing(path, _NO_BRUSH, EngineError):
+        content = json.loads(read_text(path, _MAX_BYTES))
+    return check_brush(content, path)
 
 
 def check_brush(settings, name):
@@ -144,29 +177,16 @@ def check_brush(settings, name):
         `settings`, a dict.
 
     Raises:
-        EngineError: if it is no brush of version 3.
+        EngineError: if it is no brush of version 3, or a number is beyond
+            libmypaint's own limits.
     """
-    try:
-        if settings["version"] != 3:
-            raise ValueError(f"version {settings['version']!r}")
-        if not settings["settings"]:
-            raise ValueError("no settings")
-        for value in settings["settings"].values():
-            float(value["base_value"])
-            for points in value["inputs"].values():
-                if len(points) > 64:
-                    raise ValueError("a curve of more than 64 points")
-                for x, y in points:
-                    float(x), float(y)
-        if not 0 < float(settings.get("radius_factor", 1.0)) < 1e3:
-            raise ValueError("radius_factor out of range")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _no_brush(name, error) from error
+    with refusing(name, _NO_BRUSH, EngineError):
+        brush = _BrushFile.model_validate(settings)
+        for key, setting in brush.settings.items():
+            low, high = setting_limits(key)
+            if not low <= setting.base_value <= high:
+                raise ValueError(f"{key} is not from {low:g} to {high:g}")
+            points = itertools.chain(*setting.inputs.values())
+            if any(abs(y) > high - low for _, y in points):
+                raise ValueError(f"a curve of {key} goes beyond its limits")
     return settings
-
-
-def _no_brush(name, error):
-    return EngineError(
-        f"{name} is not a MyPaint brush file of version 3 ({error}). "
-        "Choose a .myb file that MyPaint 1.2 or later has saved."
-    )

@@ -7,6 +7,7 @@ Homebrew's `libmypaint`.
 import ctypes
 import ctypes.util
 import functools
+import math
 import sys
 import weakref
 
@@ -38,6 +39,16 @@ class _TileRequest(ctypes.Structure):
     ]
 
 
+class _SettingInfo(ctypes.Structure):
+    # MyPaintBrushSettingInfo, mypaint-brush-settings.h.
+    _fields_ = [
+        ("names", ctypes.c_char_p * 2),
+        ("constant", ctypes.c_int),
+        ("min_default_max", ctypes.c_float * 3),
+        ("tooltip", ctypes.c_char_p),
+    ]
+
+
 _TYPES = {
     "-": None,
     "i": ctypes.c_int,
@@ -46,6 +57,7 @@ _TYPES = {
     "s": ctypes.c_char_p,
     "p": ctypes.c_void_p,
     "r": ctypes.POINTER(_TileRequest),
+    "o": ctypes.POINTER(_SettingInfo),
 }
 
 # Each function's result and arguments.
@@ -61,6 +73,7 @@ _PROTOTYPES = {
     "mypaint_brush_from_defaults": "-p",
     "mypaint_brush_setting_from_cname": "is",
     "mypaint_brush_input_from_cname": "is",
+    "mypaint_brush_setting_info": "oi",
     "mypaint_brush_set_base_value": "-pif",
     "mypaint_brush_get_base_value": "fpi",
     "mypaint_brush_set_mapping_n": "-piii",
@@ -105,6 +118,26 @@ def is_available():
         return bool(load_library())
     except EngineError:
         return False
+
+
+def setting_limits(name):
+    """Return the lowest and the highest value of a brush's setting.
+
+    Args:
+        name: str, such as `"opaque"`.
+
+    Returns:
+        Two floats, libmypaint's own; infinite for a setting that it does not
+        know, or without libmypaint.
+    """
+    if is_available():
+        library = load_library()
+        number = library.mypaint_brush_setting_from_cname(name.encode())
+        if number >= 0:
+            info = library.mypaint_brush_setting_info(number).contents
+            low, _, high = (round(x, 6) for x in info.min_default_max)
+            return low, high
+    return -math.inf, math.inf
 
 
 class Surface:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from nbpainter.actions import COLUMNS
-from nbpainter.files import written_whole
+from nbpainter.files import printable, written_whole
 from nbpainter.images import encode, from_hex, to_image, to_uint8
 
 _SHEET_ROWS = 4096  # All browsers take images of this height.
@@ -33,7 +33,7 @@ def write_player(painting, path):
     Raises:
         DataError: if it cannot be written.
     """
-    title = pathlib.Path(path).stem
+    title = printable(pathlib.Path(path).stem)
     colors = to_uint8(painting.actions[:, COLUMNS.color]).tolist()
     layers, strokes = [], []
     for (top, left, opacity), color in zip(painting.layers(), colors):

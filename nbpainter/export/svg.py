@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 
 from nbpainter import actions
-from nbpainter.files import written_whole
+from nbpainter.files import printable, written_whole
 from nbpainter.images import resize, to_hex
 
 _DRAWN_SIDE = 256  # Pixels of a picture's longer side; strokes are drawn so.
@@ -136,7 +136,7 @@ def write_svg(painting, path):
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-        f"<title>{html.escape(pathlib.Path(path).stem)}</title>",
+        f"<title>{html.escape(printable(pathlib.Path(path).stem))}</title>",
         f"<desc>{len(points)} brush strokes, first to last. Painted by "
         "nbpainter.</desc>",
         f'<rect id="background" width="{width}" height="{height}" '

@@ -195,7 +195,11 @@ class DabField(layers.Layer):
             none; `jitter`; and `count`, dabs to a radius.
         """
         brush, pressure = self._brush(), KNOTS[1:]
-        of_speed = 0.0 if brush.of_speed is None else brush.of_speed[0, 0]
+        growth, slowdown = np.mean(brush.log_radius), brush.slowdown
+        if brush.of_speed is not None:
+            known = np.log1p(_SPEEDS / _SPEED)
+            slope, at_rest = np.polyfit(known, brush.of_speed[0], 1)
+            growth, slowdown = growth + at_rest, -slope
         ratio = np.asarray(brush.opacity)[1:] / pressure
         slope, strength = np.polyfit(pressure, ratio, 1)
         spread, rest = np.polyfit(KNOTS, brush.aside, 1)
@@ -203,8 +207,8 @@ class DabField(layers.Layer):
             "strength": strength,
             "strength_of_pressure": slope,
             "hardness": np.mean(brush.hardness),
-            "growth": np.mean(brush.log_radius) + of_speed,
-            "slowdown": brush.slowdown,
+            "growth": growth,
+            "slowdown": slowdown,
             "spread": rest + spread,
             "spread_at_rest": rest,
             "jitter": brush.jitter,
@@ -310,7 +314,7 @@ class DabField(layers.Layer):
         multiply = setting(settings, "opaque_multiply", default=KNOTS)
         opacity = np.clip(opacity * multiply, 0, 1)
         # Some brushes say how opaque the whole stroke is, and not the dab.
-        linear = setting(settings, "opaque_linearize", 0.0, 0.9)
+        linear = setting(settings, "opaque_linearize", 0.0, 0.9).clip(0)
         overlap = max(1.0, 2 * (per_radius + per_basic_radius))
         opacity = 1 - (1 - opacity) ** (1 / (1 + linear * (overlap - 1)))
         speed = _SPEEDS / base
@@ -489,6 +493,6 @@ def _speed_curve(settings, name, speed):
             place = slope * np.log((grown + speed) / (45 + grown)) + 0.5
             x, y = np.transpose(points)
             k = np.clip(np.searchsorted(x, place), 1, len(x) - 1)
-            rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1])
+            rise = (y[k] - y[k - 1]) / np.maximum(x[k] - x[k - 1], 1e-6)
             total += y[k] + rise * (place - x[k])
     return total

@@ -7,17 +7,30 @@ metadata of the training. Only numbers are loaded, never code.
 
 import functools
 import importlib.metadata
+import io
 import json
 import pathlib
 import platform
 import shutil
 import tempfile
+import zipfile
+from typing import Annotated
 
+import filelock
 import h5py
+import keras
+import numpy as np
+from pydantic import BaseModel, Field, TypeAdapter
 
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.errors import DataError
-from nbpainter.files import make_folder, sha256, written_whole
+from nbpainter.files import (
+    make_folder,
+    read_text,
+    refusing,
+    sha256,
+    written_whole,
+)
 from nbpainter.models.discriminator import build_discriminator
 from nbpainter.models.generators import build_fc_generator, build_generator
 
@@ -32,6 +45,29 @@ _BUILDERS = {
     ),
 }
 _SUFFIX = ".weights.h5"
+_BAD_WEIGHTS = (
+    "The weights {path} cannot be loaded ({reason}). Get the file and its "
+    "manifest.json again, or train the network again."
+)
+_BAD_MANIFEST = (
+    "{path} cannot be read ({reason}). Weights lie beside a manifest.json that "
+    "`nbpainter train` writes."
+)
+_MAX_MANIFEST_BYTES = 16_000_000
+
+# No argument of a builder needs more, and more might take all memory.
+_Argument = Annotated[float, Field(ge=0, le=4096)]
+
+
+class _Entry(BaseModel, strict=True):
+    sha256: str
+    builder: str
+    arguments: dict[str, bool | _Argument | list[_Argument]]
+    num_weights: int
+    brush: str | dict = "dry_brush"
+
+
+_MANIFEST = TypeAdapter(dict[str, _Entry])
 
 
 def _presets():
@@ -101,7 +137,7 @@ def load_pretrained(name_or_path):
     125
     """
     path, entry = _find_entry(name_or_path)
-    try:
+    with refusing(path, _BAD_WEIGHTS):
         if sha256(path) != entry["sha256"]:
             raise ValueError("damaged: another SHA-256 than in the manifest")
         if entry["builder"] not in _BUILDERS:
@@ -113,18 +149,32 @@ def load_pretrained(name_or_path):
         elif found != expected:
             raise ValueError(f"old version: {found} weights, not {expected}")
         else:
+            _check_stored(path, expected)
             model.load_weights(path)
+        if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+            raise ValueError("not all of them are finite numbers")
         if "brush" in entry:
             load_brush(entry["brush"])  # Fail now, not while replaying.
             model.brush = entry["brush"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(
-            f"The weights {path} cannot be loaded ({reason}). Get the file "
-            "and its manifest.json again, or train the network again."
-        ) from error
     model.trainable = False
     return model
+
+
+def _check_stored(path, max_values):
+    """Refuse a file that refers to other files, or is larger than it says."""
+
+    def find_problem(name, link):
+        item = None if isinstance(link, h5py.ExternalLink) else file[name]
+        if item is None or getattr(item, "external", None):
+            return f"{name} is kept in another file"
+        if getattr(item, "is_virtual", False):
+            return f"{name} is kept in other places"
+        if getattr(item, "size", 0) > max_values:
+            return f"{name} has {item.size} values"
+
+    with h5py.File(path) as file:
+        if problem := file.visititems_links(find_problem):
+            raise ValueError(problem)
 
 
 def _load_old_weights(model, path):
@@ -132,6 +182,7 @@ def _load_old_weights(model, path):
 
     Their last layer had another number, and their dabs knew of no speed.
     """
+    _check_stored(path, model.count_params())
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copy(path, folder)
         with h5py.File(copy, "r+") as file:
@@ -174,26 +225,45 @@ def preset_of_brush(brush):
     )
 
 
-def enter_facts(path, facts):
+def enter_facts(path, facts, anew=False):
     """Add metadata to the manifest's entry of weights.
+
+    Others may enter theirs at the same time.
 
     Args:
         path: str or path, `FOLDER/NAME.weights.h5`.
         facts: dict for JSON.
+        anew: bool, whether to drop what the entry holds. Default `False`.
 
     Raises:
         DataError: if the manifest cannot be read or written.
     """
     path = pathlib.Path(path)
-    entries = read_manifest(path.parent)
-    entries[path.name.removesuffix(_SUFFIX)] |= facts
-    _write_manifest(path.parent, entries)
+    folder, name = path.parent, path.name.removesuffix(_SUFFIX)
+    with filelock.FileLock(folder / ".lock"):
+        entries = read_manifest(folder, missing_ok=True)
+        entries[name] = facts if anew else entries[name] | facts
+        with written_whole(folder / "manifest.json") as temporary:
+            text = json.dumps(dict(sorted(entries.items())), indent=2)
+            temporary.write_text(text + "\n", "utf-8")
 
 
-def _write_manifest(folder, entries):
-    with written_whole(folder / "manifest.json") as temporary:
-        text = json.dumps(dict(sorted(entries.items())), indent=2)
-        temporary.write_text(text + "\n", "utf-8")
+class _Memory(io.BytesIO):
+    """A file in memory that Keras takes for one on the disk."""
+
+    def __str__(self):
+        return "memory.keras"
+
+
+def _weights_file(model):
+    """The content of a `.weights.h5` file, by way of memory.
+
+    HDF5 cannot stand a full disk: it may end the process, later.
+    """
+    memory = _Memory()
+    keras.saving.save_model(model, memory)
+    with zipfile.ZipFile(memory) as archive:
+        return archive.read("model.weights.h5")
 
 
 def save_pretrained(model, path, builder, arguments, facts):
@@ -210,17 +280,16 @@ def save_pretrained(model, path, builder, arguments, facts):
         DataError: if the files cannot be written.
     """
     path = pathlib.Path(path)
-    folder = make_folder(path.parent)
-    entries = read_manifest(folder, missing_ok=True)
+    read_manifest(make_folder(path.parent), missing_ok=True)
     # A copy has no optimizer, whose moments would be saved as well.
     copy = _BUILDERS[builder](**arguments)
     copy.set_weights(model.get_weights())
     with written_whole(path) as temporary:
-        copy.save_weights(temporary)
+        temporary.write_bytes(_weights_file(copy))
     versions = {"python": platform.python_version()}
     for package in ("keras", "tensorflow", "numpy"):
         versions[package] = importlib.metadata.version(package)
-    entries[path.name.removesuffix(_SUFFIX)] = {
+    entry = {
         "sha256": sha256(path),
         "builder": builder,
         "arguments": arguments,
@@ -228,7 +297,7 @@ def save_pretrained(model, path, builder, arguments, facts):
         **facts,
         "versions": versions,
     }
-    _write_manifest(folder, entries)
+    enter_facts(path, entry, anew=True)
 
 
 def read_manifest(folder=None, missing_ok=False):
@@ -247,13 +316,10 @@ def read_manifest(folder=None, missing_ok=False):
     path = pathlib.Path(folder or _presets()) / "manifest.json"
     if missing_ok and not path.exists():
         return {}
-    try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}). Weights lie beside a "
-            "manifest.json that `nbpainter train` writes."
-        ) from error
+    with refusing(path, _BAD_MANIFEST):
+        entries = json.loads(read_text(path, _MAX_MANIFEST_BYTES))
+        _MANIFEST.validate_python(entries)
+        return entries
 
 
 def load_generator(generator):

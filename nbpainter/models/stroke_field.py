@@ -398,7 +398,7 @@ class StrokeField(layers.Layer):
         """
         base = settings["radius_factor"]
         dab = base * np.exp(pressure_curve(settings, "radius_logarithmic"))
-        ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0)
+        ratio = setting(settings, "elliptical_dab_ratio", 0.0, 1.0).clip(1)
         spread = base * setting(settings, "offset_by_random")
         steps = np.linspace(0, 1, self.num_maps)[:, None]
         if ratio > 1.5:
@@ -414,9 +414,9 @@ class StrokeField(layers.Layer):
         if self.lags:
             dabs = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
             dabs += setting(settings, "dabs_per_basic_radius", 0.0)
-            lag = 0.1 + setting(settings, "slow_tracking_per_dab", 0.0)
+            lag = setting(settings, "slow_tracking_per_dab", 0.0).clip(0) + 0.1
             self.log_tracking_length.assign(np.log(base * lag / max(1.0, dabs)))
-            per_second = setting(settings, "dabs_per_second", 0.0)
+            per_second = setting(settings, "dabs_per_second", 0.0).clip(0)
             self.log_tracking_rate.assign(np.log((1 + 10 * per_second) / lag))
         if self.num_nib > 1:
             angle = setting(settings, "elliptical_dab_angle", 0.0, 90.0)

@@ -25,10 +25,8 @@ from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.optimizer import Schedule, optimizer_of
 from nbpainter.painter.painting import Painting
 from nbpainter.painter.refinement import refine
+from nbpainter.painter.stroke_file import MAX_STROKES
 from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
-
-MAX_STROKES = 100_000
-"""Strokes of a painting, at most."""
 
 # Seconds for a stroke, guessed before any was painted.
 _SECONDS_PER_STROKE = 0.05
@@ -336,7 +334,9 @@ class _Painter:
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
         is_new = len(self.actions) > len(self.painting)
-        if loss is not None or (is_new and not self.alone):
+        # A window that held all of it at full resolution was enough.
+        enough = self.alone and max(shape) <= _STAGES_ALONE[-1][0]
+        if loss is not None or (is_new and not enough):
             self._refine(loss, verbose)
         if self.clock.interrupted:
             if not len(self.actions):

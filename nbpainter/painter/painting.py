@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 
@@ -9,7 +10,13 @@ from nbpainter import images
 from nbpainter.engine.brush import Brush
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.engine.libmypaint import Surface
-from nbpainter.errors import MAX_SIZE, DataError, check_count, check_size
+from nbpainter.errors import (
+    MAX_SIZE,
+    DataError,
+    check_count,
+    check_memory,
+    check_size,
+)
 from nbpainter.losses import psnr
 from nbpainter.models.presets import brush_of, load_generator
 from nbpainter.painter import stroke_file
@@ -20,6 +27,9 @@ from nbpainter.painter.canvas import (
     stroke_layers,
 )
 from nbpainter.painter.refinement import refine
+
+# What a pixel needs, in all, while a picture is drawn and written.
+_PIXEL_BYTES = 48
 
 
 @dataclasses.dataclass(eq=False)
@@ -92,9 +102,9 @@ class Painting:
 
     def blank(self, size=None):
         """Return the empty canvas, float32 `(height, width, 3)`."""
-        return np.tile(
-            images.from_hex(self.background), (*self._shape(size), 1)
-        )
+        shape = self._shape(size)
+        check_memory(_PIXEL_BYTES * math.prod(shape))
+        return np.tile(images.from_hex(self.background), (*shape, 1))
 
     def render(self, size=None, transparent=False):
         """Draw the strokes with the generator.

@@ -32,7 +32,7 @@ from nbpainter.painter.optimizer import (
 _LEARNING_RATE = 0.06
 # The picture's longer side in pixels: at least so many, and so many times the
 # root of the number of strokes.
-_LEAST_SIDE, _SIDE_OF_ROOT = 64, 8.5
+_LEAST_SIDE, _SIDE_OF_ROOT = 128, 8.5
 # Points of a stroke's path, by the side in pixels that it is drawn at.
 _NUM_POINTS = {8: 16, 16: 16, 24: 24, 32: 24, 48: 32, 64: 32, 96: 32, 128: 32}
 # Radius in pixels above which a stroke is drawn smaller, and enlarged.

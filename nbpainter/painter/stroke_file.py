@@ -10,7 +10,6 @@ to 1) and `color`.
 import functools
 import json
 import pathlib
-import reprlib
 from typing import Annotated, Literal
 
 import numpy as np
@@ -24,15 +23,24 @@ from nbpainter.actions import (
     size_of_radius,
 )
 from nbpainter.engine.brush_file import check_brush
-from nbpainter.errors import MAX_SIZE, DataError, EngineError
-from nbpainter.files import written_whole
-from nbpainter.images import from_hex, to_hex
+from nbpainter.errors import MAX_SIZE, check_count
+from nbpainter.files import read_text, refusing, written_whole
+from nbpainter.images import MAX_COLORS, from_hex, to_hex
 
 FORMAT = "nbpainter painting"
 VERSION = 1
 HEAD = ["brush", "generator", "width", "height", "background", "seed"]
 HEAD += ["palette", "figures"]
 """Fields of the head, besides format and version."""
+
+MAX_STROKES = 100_000
+"""Strokes of a painting, at most."""
+
+_NO_STROKES = (
+    "{path} is no stroke file ({reason}). Choose a painting.json that "
+    "nbpainter saved."
+)
+_MAX_BYTES = 64_000_000
 
 _POINTS = ("start", "control", "end")
 _POINT_COLUMNS = [columns(f"{name}_x", f"{name}_y") for name in _POINTS]
@@ -72,45 +80,40 @@ def read_strokes(path):
         DataError: names the file, the field, and what is wrong with it.
     """
     path = pathlib.Path(path)
-    try:
-        text = path.read_text("utf-8-sig")
+    with refusing(path, _NO_STROKES):
+        text = read_text(path, _MAX_BYTES)
         file = _model().model_validate_json(text).model_dump(exclude_unset=True)
         if not isinstance(file["brush"], str):
             check_brush(file["brush"], "its brush")
-        colors = file.get("palette") or [s["color"] for s in file["strokes"]]
+        every = [stroke["color"] for stroke in file["strokes"]]
+        colors = set(file.get("palette") or every)
         for index, stroke in enumerate(file["strokes"]):
             if stroke["color"] not in colors:
                 raise ValueError(f"stroke {index} color: not of the palette")
-    except (OSError, ValueError, EngineError) as error:
-        raise DataError(
-            f"{path} is no stroke file ({_reason(error)}). Choose a "
-            "painting.json that nbpainter saved."
-        ) from error
     actions = _to_actions(file.pop("strokes"))
     return {name: file[name] for name in HEAD if name in file}, actions
-
-
-def _reason(error):
-    """What went wrong; of a `pydantic.ValidationError` where, and with what."""
-    if not hasattr(error, "errors"):
-        return getattr(error, "strerror", None) or error
-    problem = error.errors()[0]
-    place = " ".join(map(str, problem["loc"])) or "file"
-    place = place.replace("strokes ", "stroke ")
-    received = reprlib.repr(problem["input"])
-    return f"{place}: {problem['msg']}. Received: {received}"
 
 
 @functools.cache
 def _model():
     """The `pydantic` model of a file; loaded late, for it takes its time."""
-    from pydantic import BaseModel, Field, StringConstraints, conlist
+    from pydantic import (
+        BaseModel,
+        FailFast,
+        Field,
+        StringConstraints,
+        conlist,
+    )
 
     def limits(kind, low, high):
         return Annotated[kind, Field(ge=low, le=high)]
 
     def array(kind, length):
         return conlist(kind, min_length=length, max_length=length)
+
+    def few(kind, length):
+        # Millions of errors would take minutes and gigabytes.
+        return Annotated[list[kind], FailFast(), Field(max_length=length)]
 
     number = int | float
     text = Annotated[
@@ -132,7 +135,7 @@ def _model():
         seconds: limits(number, 0, 10**9) = 0
         planned: limits(int, 1, 10**9) = 1
         ended: Literal["strokes", "seconds", "interrupt"] = "strokes"
-        curve: list[array(limits(number, -1000, 10**9), 3)] = []
+        curve: few(array(limits(number, -1000, 10**9), 3), MAX_STROKES) = []
 
     class File(BaseModel, strict=True):
         format: Literal[FORMAT]
@@ -143,16 +146,16 @@ def _model():
         height: limits(int, 1, MAX_SIZE)
         background: text
         seed: limits(int, 0, 2**32 - 1)
-        palette: list[text] = []
+        palette: few(text, MAX_COLORS) = []
         figures: Figures
-        strokes: list[Stroke]
+        strokes: few(Stroke, MAX_STROKES)
 
     return File
 
 
 def as_in_file(actions):
     """Round actions to the precision that the stroke file keeps."""
-    if not len(actions):
+    if not check_count("len(actions)", len(actions), 0, MAX_STROKES):
         return np.zeros((0, len(ACTION_INDEX)), "float32")
     actions = check_actions(actions, unit_range=False)
     return _to_actions(_to_strokes(actions))

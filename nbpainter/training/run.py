@@ -12,6 +12,7 @@ import logging
 import time
 import zipfile
 
+import filelock
 import keras
 import numpy as np
 import tensorflow as tf
@@ -272,9 +273,10 @@ class Checkpoints(keras.callbacks.Callback):
             "num_arrays": len(arrays),
         }
         name = f"{self.stage}-{epoch:05d}{_SUFFIX}"
-        path = make_folder(self.folder) / name
-        with written_whole(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, *arrays, head=json.dumps(head))
+        with filelock.FileLock(self.folder.with_name(".lock")):
+            path = make_folder(self.folder) / name
+            with written_whole(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, *arrays, head=json.dumps(head))
         for old in self._found()[_KEPT:]:
             old.unlink(missing_ok=True)
 
@@ -311,11 +313,12 @@ class Checkpoints(keras.callbacks.Callback):
         return 0
 
     def clear(self):
-        """Remove this training's checkpoints and what a kill left of them."""
-        for path in [*self._found(), *self.folder.glob(f".*.part{_SUFFIX}")]:
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
+        """Remove this training's checkpoints; others may be at work here."""
+        with filelock.FileLock(self.folder.with_name(".lock")):
+            for path in self._found():
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
 
 def _read_checkpoint(path):

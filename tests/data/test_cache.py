@@ -163,3 +163,47 @@ def test_a_killed_unpacking_is_never_taken_for_whole(tmp_path, tiny):
 def test_the_cache_is_chosen_by_the_environment():
     chosen = pathlib.Path(os.environ["NBPAINTER_CACHE"])
     assert nbpainter.config.cache_folder() == chosen
+
+
+READ = (
+    "import sys; from nbpainter.data import cache; "
+    "opened = cache.open_episodes(*sys.argv[1:]).load(); "
+    "print(cache.stored_sha256(*sys.argv[1:]), opened.actions.sum(), "
+    "opened.strokes.sum(dtype=int))"
+)
+
+
+@pytest.mark.parametrize("name", ["actions.npy", "strokes.npy", "sha256"])
+@pytest.mark.parametrize("kind", ["flipped", "zeroed", "cut"])
+def test_the_cache_is_not_believed(kind, name, files, tmp_path):
+    """A new process compares checksums, and unpacks anew in doubt."""
+    command = [sys.executable, "-c", READ, files[0], tmp_path / "cache"]
+    before = subprocess.run(command, capture_output=True, check=True).stdout
+    (path,) = (tmp_path / "cache").glob(f"*/{name}")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    if kind == "flipped":
+        content[middle] ^= 1
+    elif kind == "zeroed":
+        content[middle:] = bytes(len(content) - middle)
+    else:
+        del content[middle:]
+    path.write_bytes(content)
+    after = subprocess.run(command, capture_output=True, check=True).stdout
+    assert before == after
+
+
+def test_a_folder_of_nobody_is_no_cache(files, monkeypatch):
+    monkeypatch.setenv("NBPAINTER_CACHE", "~nosuchuser/x")
+    with pytest.raises(DataError, match="nosuchuser"):
+        nbpainter.open_episodes(files)
+
+
+@pytest.mark.parametrize(
+    "read", [nbpainter.open_episodes, nbpainter.load_episodes]
+)
+def test_what_never_ends_is_no_file_of_episodes(read, tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    for path in (tmp_path / "pipe.npz", "/dev/zero", tmp_path):
+        with pytest.raises(DataError, match="not a file"):
+            read(path)

@@ -208,3 +208,10 @@ def test_a_flipped_bit_in_a_header_is_named(tmp_path):
 def test_no_strokes_cannot_be_drawn(count):
     with pytest.raises(DataError, match="num_strokes"):
         nbpainter.draw_episodes(count)
+
+
+def test_rows_that_belong_to_others_are_refused(tmp_path, tiny):
+    path = tmp_path / "mixed.npz"
+    np.savez(path, actions=tiny.actions[::-1], strokes=tiny.strokes)
+    with pytest.raises(DataError, match="other colours"):
+        nbpainter.load_episodes(path)

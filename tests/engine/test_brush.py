@@ -1,3 +1,5 @@
+import copy
+import json
 import subprocess
 import sys
 
@@ -5,8 +7,9 @@ import numpy as np
 import pytest
 
 import nbpainter
+from nbpainter import cli
 from nbpainter.actions import COLUMNS, random_actions
-from nbpainter.engine import brush as mypaint, libmypaint
+from nbpainter.engine import brush as mypaint, brush_file, libmypaint
 
 pytestmark = pytest.mark.engine
 
@@ -116,3 +119,82 @@ def test_without_the_library_one_sentence_says_how_to_get_it():
     assert result.returncode == 2
     assert "install" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def _hostile(name, base_value=None, **inputs):
+    """The dry brush, its width unknown, with one setting of a stranger's."""
+    settings = copy.deepcopy(brush_file.load_brush("dry_brush"))
+    del settings["radius_factor"]
+    entry = settings["settings"].setdefault(name, {"inputs": {}})
+    entry["base_value"] = entry.get("base_value", 0.0)
+    if base_value is not None:
+        entry["base_value"] = base_value
+    entry["inputs"] |= inputs
+    return settings
+
+
+# Each of them aborts libmypaint, hangs it or takes all memory; or Python
+# stumbles over it.
+HOSTILE = {
+    "one point": _hostile("opaque", pressure=[[0.5, 1]]),
+    "x that falls": _hostile("opaque", pressure=[[0.5, 1], [0.2, 0]]),
+    "65 points": _hostile("opaque", pressure=[[n, 0] for n in range(65)]),
+    "NaN in a curve": _hostile("opaque", pressure=[[0, 0], [1, float("nan")]]),
+    "no pair": _hostile("opaque", pressure=[[0, 0, 0], [1, 1, 1]]),
+    "a gain": _hostile("pressure_gain_log", 100),
+    "many dabs": _hostile("dabs_per_second", 1e9),
+    "many dabs by a curve": _hostile("dabs_per_second", 0, random=[[0, 1e9]]),
+    "many dabs, pressed": _hostile(
+        "dabs_per_second", 0.0, pressure=[[0, 0], [1, 1e9]]
+    ),
+    "NaN aside": _hostile("offset_by_random", float("nan")),
+    "infinite": _hostile("offset_by_random", float("inf")),
+    "speed": _hostile("speed2_gamma", 1000),
+    "a huge integer": _hostile("opaque", 10**400),
+    "text": _hostile("opaque", "1"),
+    "true": _hostile("opaque", True),
+    "a factor of text": _hostile("opaque") | {"radius_factor": "0.5"},
+    "a factor of NaN": _hostile("opaque") | {"radius_factor": float("nan")},
+    "a tiny factor": _hostile("opaque") | {"radius_factor": 1e-300},
+    "no dict": [],
+    "deep": {"version": 3, "settings": {"opaque": {"inputs": {}}}},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_brush_is_refused(kind, tmp_path, capsys):
+    path = tmp_path / "hostile.myb"
+    path.write_text(json.dumps(HOSTILE[kind]))
+    arguments = ["draw", "--strokes", "2", "--brush", str(path)]
+    assert cli.main([*arguments, "--out", str(tmp_path / "out.npz")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"nbpainter: {path} is not a MyPaint brush file")
+    assert "\n" not in error
+
+
+def test_a_hostile_brush_in_a_painting_is_refused(tmp_path):
+    path = tmp_path / "painting.json"
+    nbpainter.Painting([], 8, 8).save(path)
+    content = json.loads(path.read_text())
+    content["brush"] = HOSTILE["one point"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(nbpainter.DataError, match="opaque"):
+        nbpainter.Painting.load(path)
+
+
+def test_what_kills_or_stops_libmypaint_does_so_in_a_process_of_its_own():
+    """All numbers are within their limits, and a stroke takes minutes."""
+    slow = _hostile("dabs_per_actual_radius", 200, random=[[0, 200], [1, 200]])
+    slow["settings"]["hardness"]["base_value"] = 1
+    with pytest.raises(nbpainter.EngineError, match="does not survive") as err:
+        mypaint.Brush(slow | {"radius_factor": 100})
+    assert "\n" not in str(err.value)
+
+
+def test_only_a_strange_brush_is_tried(monkeypatch):
+    monkeypatch.setattr(mypaint, "_TRIAL", "import sys; sys.exit('tried')")
+    for path in brush_file.shipped_brushes():
+        mypaint.Brush(path)
+    strange = _hostile("opaque", 0.123)
+    with pytest.raises(nbpainter.EngineError, match="tried"):
+        mypaint.Brush(strange)

@@ -18,7 +18,7 @@ from nbpainter.engine import (
 )
 from nbpainter.errors import DataError, EngineError
 from nbpainter.files import sha256
-from nbpainter.models import presets as weights
+from nbpainter.models import generators, presets as weights
 from nbpainter.training.train import draws_are_right
 
 SHIPPED = [path.stem for path in brush_files.shipped_brushes()]
@@ -308,3 +308,27 @@ def test_wrong_commands_are_one_sentence(arguments, sentence, capsys):
     error = capsys.readouterr().err.strip()
     assert sentence in error
     assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "curve"),
+    [
+        ("elliptical_dab_ratio", {"pressure": [[0, -9], [1, 0]]}),
+        ("dabs_per_second", {"pressure": [[0, -200], [1, 5]]}),
+        ("slow_tracking_per_dab", {"pressure": [[0, -9], [1, 5]]}),
+        ("opaque_linearize", {"pressure": [[0, -2], [1, 0]]}),
+        ("opaque", {"speed1": [[0, 0], [0, 1], [0, 1]]}),
+        ("radius_logarithmic", None),
+    ],
+)
+def test_a_generator_starts_with_finite_numbers(name, curve):
+    settings = copy.deepcopy(brush_files.load_brush("dry_brush"))
+    settings["settings"].pop(name, None)
+    if curve:
+        entry = {"base_value": 1.0, "inputs": curve}
+        settings["settings"][name] = entry
+    brush_files.check_brush(settings, "it")
+    arguments = generators.brush_arguments(settings)
+    generator = generators.build_generator(**arguments)
+    generator.start_from(settings)
+    assert all(np.isfinite(w).all() for w in generator.get_weights())

@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -234,3 +238,77 @@ def test_an_animation_has_a_longest_time(painting, tmp_path):
     for ending in ("gif", "webp", "mp4"):
         with pytest.raises(DataError, match="seconds"):
             painting.save_animation(tmp_path / f"a.{ending}", seconds=1e9)
+
+
+def _stroke_file(path, **changes):
+    nbpainter.Painting([], 8, 8).save(path)
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(content))
+    return path
+
+
+STROKE = {
+    "start": [0, 0],
+    "control": [0, 0],
+    "end": [0, 0],
+    "radius": 0.1,
+    "pressure": [0, 0],
+    "color": "#000000",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"palette": ["#000000"] * 257},
+        {"strokes": [STROKE] * 100_001},
+        {"strokes": [[]] * 1_000_000},
+        {"figures": {"curve": [[]] * 1_000_000}},
+        {"generator": "x" * 64_000_000},
+    ],
+)
+def test_the_limits_hold_for_files(changes, tmp_path):
+    path = _stroke_file(tmp_path / "painting.json", **changes)
+    started = time.perf_counter()
+    with pytest.raises(DataError, match="no stroke file"):
+        nbpainter.Painting.load(path)
+    assert time.perf_counter() - started < 10
+
+
+def test_many_colours_take_no_minutes(tmp_path):
+    colors = [f"#{number:06x}" for number in range(30_000)]
+    strokes = [STROKE | {"color": color} for color in colors]
+    path = _stroke_file(tmp_path / "painting.json", strokes=strokes)
+    started = time.perf_counter()
+    assert len(nbpainter.Painting.load(path)) == 30_000
+    assert time.perf_counter() - started < 10
+
+
+def test_a_picture_that_is_too_large_takes_no_memory():
+    """What is left is less than what it needs: a limit on the process."""
+    code = (
+        "import nbpainter, nbpainter.painter.painting as painting;"
+        "painting._PIXEL_BYTES = 10**9;"
+        "nbpainter.Painting([], 16384, 16384).blank()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert "MemoryError" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "[[1]]", "{}", "\0", "1e999"]
+)
+def test_what_is_no_stroke_file_is_refused_in_one_line(content, tmp_path):
+    path = tmp_path / "painting.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match="no stroke file") as caught:
+        nbpainter.Painting.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_no_stroke_file(tmp_path):
+    os.mkfifo(tmp_path / "painting.json")
+    with pytest.raises(DataError, match="not a file"):
+        nbpainter.Painting.load(tmp_path / "painting.json")

@@ -147,3 +147,18 @@ def test_a_gan_killed_in_both_rounds_resumes_to_the_same_bits(tmp_path):
         for one, other in zip(*weights):
             np.testing.assert_array_equal(one, other)
     assert not (killed / "checkpoints").exists()
+
+
+def test_a_training_leaves_the_checkpoints_of_others(tmp_path):
+    variables = [keras.Variable([1.0])]
+    stages = [
+        nbpainter.Checkpoints(tmp_path / "checkpoints", stage, {}, variables)
+        for stage in ("one", "two")
+    ]
+    for stage in stages:
+        stage.save(1)
+    left = tmp_path / "checkpoints" / ".0.part.checkpoint"
+    left.touch()  # Another training is about to move it to its place.
+    stages[0].clear()
+    assert left.exists()
+    assert stages[1].restore() == 1
