@@ -9,7 +9,7 @@ BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: paint test lint html colab presets engine address clean
+.PHONY: paint test fuzz lint html colab presets engine address clean
 
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
@@ -20,6 +20,11 @@ test: .venv/.installed-test engine
 	$(BIN)/python -m pytest -n 2
 	NBPAINTER_SMOKE_TEST=1 $(BIN)/python -m pytest --nbval-lax -x \
 	  --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+# The search of tests/test_fuzz.py for an hour, with other seeds each time.
+fuzz: .venv/.installed-test engine
+	NBPAINTER_FUZZ_SECONDS=$(or $(SECONDS),3600) \
+	  $(BIN)/python -m pytest tests/test_fuzz.py
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

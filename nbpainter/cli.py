@@ -500,9 +500,9 @@ def _report(arguments):
         --out DIR=report
     """
     preset, brush = arguments.preset or "generator_gan", arguments.brush
-    if brush and arguments.preset:
+    if brush is not None and arguments.preset:
         raise DataError("--brush stands for a --preset: give one of them.")
-    if brush:
+    if brush is not None:
         preset = _load("models.presets").preset_of_brush(brush)
     config = nbpainter.ReportConfig(stroke_size=check_size(arguments.size))
     _print_report(preset, arguments.out, arguments.photo, config=config)

@@ -310,13 +310,9 @@ def test_an_empty_brush_is_no_brush(photo, tmp_path, capsys):
     assert "brush" in _fails(capsys, "report", "--brush", "")
 
 
-@pytest.mark.parametrize(
-    ("name", "encoding"),
-    [(b"f\xfc\xff.png", "utf-8"), (b"a\x01\nb.png", "utf-8")]
-    + [("ü.png".encode(), "ascii")],
-)
-def test_names_may_hold_anything(name, encoding, tmp_path):
+def test_names_may_hold_anything(tmp_path):
     """What is no UTF-8, control characters, and a terminal of ASCII."""
+    name = b"f\xfc\xff\x01\n\xc3\xbc.png"
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (20, 16), "teal").save(tmp_path / "photo.png")
@@ -327,7 +323,7 @@ def test_names_may_hold_anything(name, encoding, tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "nbpainter.cli", *command, *options],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONIOENCODING": encoding},
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
         capture_output=True,
     )
     assert result.returncode == 0, result.stderr
@@ -390,10 +386,10 @@ def test_what_a_kill_left_is_removed_by_the_next_run(tmp_path):
         process.stdout.readline()
     assert len(os.listdir(tmp_path)) == 2
     processes[0].kill()
-    processes[0].wait()
+    processes[0].communicate()
     nbpainter.Painting([], 8, 8).save(tmp_path / "painting.json")
     assert len(os.listdir(tmp_path)) == 2
     processes[1].kill()
-    processes[1].wait()
+    processes[1].communicate()
     nbpainter.Painting([], 8, 8).save(tmp_path / "painting.json")
     assert os.listdir(tmp_path) == ["painting.json"]

@@ -269,19 +269,19 @@ STROKE = {
 )
 def test_the_limits_hold_for_files(changes, tmp_path):
     path = _stroke_file(tmp_path / "painting.json", **changes)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DataError, match="no stroke file"):
         nbpainter.Painting.load(path)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_many_colours_take_no_minutes(tmp_path):
     colors = [f"#{number:06x}" for number in range(30_000)]
     strokes = [STROKE | {"color": color} for color in colors]
     path = _stroke_file(tmp_path / "painting.json", strokes=strokes)
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(nbpainter.Painting.load(path)) == 30_000
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_picture_that_is_too_large_takes_no_memory():
