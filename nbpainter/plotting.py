@@ -351,7 +351,7 @@ def plot_bars(values, title="", lines=None):
     for label, value in (lines or {}).items():
         axis.axvline(value, color="0.3", linestyle="--", label=label)
         axis.legend()
-    axis.set(xlabel=title, xlim=(0, 1.1 * max(values.values())))
+    axis.set(xlabel=title, xlim=(0, 1.15 * max(values.values())))
     return figure
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -58,3 +61,15 @@ def test_what_was_drawn_ahead_is_thrown_away_without_a_word():
     chunks.close()  # As Ctrl-C does; a warning would be an error here.
     alone = draw_chunk(num_strokes, "dry_brush", 0, 0)
     np.testing.assert_array_equal(first, alone)
+
+
+def test_a_lesson_without_libmypaint_says_what_stands_in():
+    program = (
+        "import ctypes.util; ctypes.util.find_library = lambda name: None; "
+        "import nbpainter; print(len(nbpainter.sample_episodes(12_000)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert result.stdout.split() == ["400"]
+    assert "400 strokes that come with the package stand in" in result.stderr
