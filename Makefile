@@ -9,7 +9,7 @@ BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: paint test fuzz lint html colab presets engine clean
+.PHONY: paint test fuzz lint html colab presets engine address clean
 
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
@@ -34,11 +34,15 @@ lint: .venv/.installed-dev
 html: .venv/.installed-html
 	$(BIN)/python docs/make_html.py html
 
-# The notebooks on Colab's versions, the package installed as Colab's cell does.
+# The repository's address, in badges and first cells: REPO=owner/name.
+address:
+	@$(PYTHON) docs/set_address.py "$(REPO)"
+
+# The notebooks on Colab's versions, the package installed as their cell does.
 colab:
 	$(COLAB_PYTHON) -m venv .colab
 	.colab/bin/python -m pip install -q -r tests/colab.txt
-	.colab/bin/python -m pip install -q --no-deps --force-reinstall .
+	.colab/bin/python -m pip install -q .
 	NBPAINTER_SMOKE_TEST=1 .colab/bin/python -m pytest --nbval-lax -x \
 	  --nbval-current-env --nbval-cell-timeout=300 notebooks
 

@@ -72,6 +72,45 @@ def gallery(num_strokes=400, size=256):
     plotting.save_figure(figure, FOLDER / "brushes.jpg")
 
 
+def choices():
+    """Show what the number of strokes and the focus change."""
+    few_and_many = {
+        f"{count:,} strokes": nbpainter.paint(data.rocket(), count).canvas
+        for count in (100, 400, 1000, 8000)
+    }
+    figure = plotting.plot_pictures(few_and_many, num_columns=2)
+    plotting.save_figure(figure, FOLDER / "strokes_count.jpg")
+    portrait = plotting.sample_photo()
+    pictures = {}
+    for count in (100, 400):
+        for focus in ("none", "faces"):
+            painting = nbpainter.paint(portrait, count, focus=focus)
+            pictures[f"{count} strokes, {focus}"] = painting.canvas
+    figure = plotting.plot_pictures(pictures)
+    plotting.save_figure(figure, FOLDER / "focus.jpg")
+
+
+def curves():
+    """Paint with more and more strokes, by a brush that spatters and not."""
+    photo = data.astronaut()
+    curves = {}
+    for brush in ("dry_brush", "marker"):
+        curve = curves[brush.replace("_", " ")] = []
+        for count in (50, 100, 200, 400, 1000, 2000, 4000, 8000):
+            painting = nbpainter.paint(
+                photo,
+                count,
+                focus="none",
+                generator=preset_of_brush(brush),
+            )
+            figures = painting.figures
+            curve.append([count, figures["seconds"], figures["psnr"]])
+    figure = plotting.plot_curves(curves)
+    plotting.save_figure(figure, FOLDER / "curve.png")
+
+
 if __name__ == "__main__":
     main()
     gallery()
+    choices()
+    curves()

@@ -104,6 +104,7 @@ from .training.report import (
 )
 from .training.run import (
     Checkpoints as Checkpoints,
+    StepHistory as StepHistory,
     StopAfter as StopAfter,
     StopOnNonFinite as StopOnNonFinite,
 )

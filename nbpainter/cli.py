@@ -221,6 +221,7 @@ def _paint(arguments):
             default: dry_brush, or the one of the painting to resume
         --skip-existing: leave out photographs whose files are all there
         --export ENDING...: leave more files: svg html webp mp4 pdf
+        --curve: leave curve.png: decibels against strokes and seconds
         --out DIR=painting: the files' folder; with several photographs, one
             folder in it for each
     """
@@ -252,17 +253,18 @@ def _paint(arguments):
         choices["loss"] = nbpainter.PerceptualLoss()
     choices["generator"] = brush
     out, failed = pathlib.Path(arguments.out), 0
+    common = choices, exported, arguments.curve
     for name, photo in photos.items():
         folder = out / name if several else out
-        files = [folder / name for name in _file_names(exported)]
+        files = map(folder.joinpath, _file_names(exported, arguments.curve))
         if arguments.skip_existing and all(file.exists() for file in files):
             print(f"{photo}: painted already, in {folder}.")
             continue
         if not several:
-            return _paint_one(photo, out, started, choices, exported)
+            return _paint_one(photo, out, started, *common)
         print(f"{photo}:")
         try:
-            if _paint_one(photo, folder, started, choices, exported):
+            if _paint_one(photo, folder, started, *common):
                 return 130
         except NBPainterError as error:
             failed += 1
@@ -297,7 +299,7 @@ def _find_photos(places):
     return photos
 
 
-def _paint_one(photo, folder, started, choices, exported):
+def _paint_one(photo, folder, started, choices, exported, curve):
     """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
     if not choices["resume"]:  # Before a folder is made.
         photo = nbpainter.load_photo(photo, choices["size"] or PaintConfig.size)
@@ -308,30 +310,33 @@ def _paint_one(photo, folder, started, choices, exported):
         choices = choices | {"seconds": seconds}
     painting = nbpainter.paint(photo, **choices)
     with _held_interrupts() as held:
-        _write_painting(painting, folder, exported)
+        _write_painting(painting, folder, exported, curve)
     return 130 if held or painting.figures["ended"] == "interrupt" else 0
 
 
-def _file_names(exported):
+def _file_names(exported, curve):
     """Names of the files that a painting leaves."""
     names = ["painting.png", "painting.gif", "painting.json"]
     if _load("engine.libmypaint").is_available():
         names.append("mypaint.png")
-    return names + exported
+    return names + ["curve.png"] * curve + exported
 
 
-def _write_painting(painting, folder, exported):
+def _write_painting(painting, folder, exported, curve):
     """Write a painting's files and say so."""
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
     longer = max(painting.width, painting.height)
     painting.save_animation(folder / "painting.gif", size=min(512, longer))
-    written = _file_names(exported)
+    written = _file_names(exported, curve)
     if "mypaint.png" in written:
         nbpainter.images.save_image(painting.replay(), folder / "mypaint.png")
     for name in exported:
         painting.export(folder / name)
     figures = painting.figures
+    if curve:
+        figure = nbpainter.plotting.plot_curves({"": figures["curve"]})
+        nbpainter.plotting.save_figure(figure, folder / "curve.png")
     print(
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
         f"{figures['seconds']:.0f} s. In {folder}: "

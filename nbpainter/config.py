@@ -124,6 +124,11 @@ class GANConfig(TrainingConfig):
     d_learning_rate: float = 1e-3
     anchor: float = 10.0
 
+    @property
+    def lesson_epochs(self):
+        """Epochs of each round in the lesson, which has less time."""
+        return tuple(max(1, 7 * epochs // 10) for epochs in self.epochs)
+
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig(DiscriminatorConfig):
@@ -169,3 +174,8 @@ class PaintConfig:
     num_steps: int = _number(100, 10)
     learning_rate: float = 0.1
     seed: int = 0
+
+    @property
+    def portrait_strokes(self):
+        """Strokes of the lesson's portrait, which shall show a face."""
+        return 5 * self.num_strokes // 2

@@ -4,16 +4,56 @@ A notebook shows a figure that is the value of a cell. The figures are closed
 for pyplot, so that they are not shown twice.
 """
 
+import itertools
 import math
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patches
 
 from nbpainter.actions import ACTION_NAMES
 from nbpainter.files import written_whole
 
 _INCH = 1.1  # Side of a stroke's picture.
+
+# What a stage computes, from top to bottom: for each row a kind, what it is,
+# and what comes in from the side.
+_STAGES = {
+    "generator": {
+        0: ("data", "actions", ""),
+        1: ("learned", "generator", ""),
+        2: ("data", "strokes", ""),
+        4: ("loss", "cross-entropy", "real\nstrokes"),
+    },
+    "discriminator": {
+        0: ("data", "actions", ""),
+        1: ("frozen", "generator", ""),
+        2: ("data", "strokes", "real\nstrokes"),
+        3: ("learned", "discriminator", ""),
+        4: ("loss", "cross-entropy", "real\nor not"),
+    },
+    "gan": {
+        0: ("data", "actions, noise", ""),
+        1: ("learned", "generator", ""),
+        2: ("data", "strokes", "real\nstrokes"),
+        3: ("learned", "discriminator", ""),
+        4: ("loss", "cross-entropy", "real\nor not"),
+    },
+    "paint_image": {
+        0: ("learned", "actions", ""),
+        1: ("frozen", "generator", ""),
+        2: ("data", "canvas", ""),
+        4: ("loss", "squared error", "photo-\ngraph"),
+    },
+}
+_PALE = 0.35
+_KINDS = {
+    "data": {"facecolor": "white", "edgecolor": "none"},
+    "learned": {"facecolor": "#fdc27a", "edgecolor": "#b35806"},
+    "frozen": {"facecolor": "0.9", "edgecolor": "0.4", "linestyle": "--"},
+    "loss": {"facecolor": "#f4b6b6", "edgecolor": "#b2182b"},
+}
 
 
 def _figure(rows, columns, width, height):
@@ -44,6 +84,52 @@ def _grid(pictures, columns, width, height):
     figure, axes = _figure(rows, columns, width * columns, height * rows)
     _show(axes, pictures)
     return figure, axes.flat
+
+
+def plot_stages(present):
+    """Draw the four stages: what goes in, what is learned, where the loss is.
+
+    Args:
+        present: str, the stage that is coloured: `"generator"`,
+            `"discriminator"`, `"gan"` or `"paint_image"`. The others are
+            pale.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure, axes = _figure(1, len(_STAGES), 10, 3.6)
+    for number, (axis, stage) in enumerate(zip(axes.flat, _STAGES), 1):
+        here = stage == present
+        axis.set(xlim=(-1, 1.7), ylim=(4.5, -0.4), xticks=[], yticks=[])
+        axis.spines[:].set(visible=here, color=_KINDS["learned"]["edgecolor"])
+        axis.set_title(f"{number}  {stage}", alpha=1.0 if here else _PALE)
+        steps = _STAGES[stage]
+        rows = [*steps, None]
+        for row, following in itertools.pairwise(rows):
+            kind, text, beside = steps[row]
+            if beside:
+                end = (0.62 if kind == "loss" else 0.35, row)
+                _step(axis, (1.3, row), beside, "data", end, here)
+            end = None if following is None else (0, following - 0.25)
+            _step(axis, (0, row), text, kind, end, here)
+    handles = [
+        patches.Patch(label=kind, **_KINDS[kind])
+        for kind in ("learned", "frozen", "loss")
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _step(axis, place, text, kind, end, here):
+    """A box with its text, and an arrow from its edge to the next one."""
+    shade = 1.0 if here else _PALE
+    box = {"boxstyle": "round", "alpha": shade, **_KINDS[kind]}
+    style = {"ha": "center", "va": "center", "alpha": shade, "bbox": box}
+    arrow = {"arrowstyle": "-|>", "color": "0.3", "alpha": shade, "shrinkB": 0}
+    if end is None:
+        axis.text(*place, text, **style)
+    else:
+        axis.annotate(text, end, place, arrowprops=arrow, **style)
 
 
 def plot_strokes(strokes, num_columns=8):
@@ -108,10 +194,11 @@ def plot_comparison(strokes, num_columns=8):
 
 
 def plot_maps(maps, titles=()):
-    """Show maps of one channel side by side.
+    """Show maps of one channel side by side, on one grey scale.
 
     Args:
-        maps: float array `(height, width, n)`.
+        maps: float array `(height, width, n)`; the largest value of all is
+            black.
         titles: sequence of n strings. Default: none.
 
     Returns:
@@ -120,59 +207,212 @@ def plot_maps(maps, titles=()):
     count = maps.shape[-1]
     figure, axes = _figure(1, count, 2.2 * count, 2.4)
     for index, axis in enumerate(axes.flat):
-        axis.imshow(maps[..., index], cmap="gray_r")
+        axis.imshow(maps[..., index], cmap="gray_r", vmin=0, vmax=maps.max())
         axis.set(xticks=[], yticks=[])
     for axis, title in zip(axes.flat, titles):
         axis.set_title(title)
     return figure
 
 
-def plot_history(history):
-    """Draw the curves of a training, one panel for each figure.
+def plot_history(history, lines=None, log=(), unit="epoch"):
+    """Draw the curves of a training, one panel for each metric.
 
     Args:
-        history: dict from names to lists, such as `fit(...).history`; a
-            name beginning with `val_` shares the panel of the rest of it.
+        history: dict from names to lists, such as `fit(...).history` or
+            `StepHistory().history`; a name beginning with `val_` shares the
+            panel of the rest of it, and spans it however few its values are.
+        lines: dict from a metric's name to a dict from labels to values:
+            horizontal lines to compare its curve with. Default: none.
+        log: sequence of str, metrics on a logarithmic scale. Default: none.
+        unit: str, what a value stands for: `"epoch"` (the default) or
+            `"step"`; steps scatter, so their running mean is drawn as well.
 
     Returns:
         A `matplotlib.figure.Figure`.
+
+    Example:
+
+    >>> history = {"loss": [0.9, 0.8, 0.7], "val_loss": [0.9, 0.8, 0.75]}
+    >>> figure = plot_history(history, {"loss": {"ln 2": math.log(2)}})
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['training', 'held-out', 'ln 2']
     """
     names = [name for name in history if not name.startswith("val_")]
-    figure, axes = _figure(1, len(names), 3.6 * len(names), 2.8)
+    columns = min(4, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure, axes = _figure(rows, columns, 3.6 * columns, 2.8 * rows)
+    for axis in axes.flat[len(names) :]:
+        axis.set_visible(False)
     for name, axis in zip(names, axes.flat):
-        epochs = np.arange(1, len(history[name]) + 1)
-        axis.plot(epochs, history[name], "o-", label="training")
-        if f"val_{name}" in history:
-            axis.plot(epochs, history[f"val_{name}"], "s-", label="unseen")
+        _curves(axis, history[name], history.get(f"val_{name}"), unit)
+        for number, (label, value) in enumerate(
+            (lines or {}).get(name, {}).items()
+        ):
+            axis.axhline(
+                value, color=f"C{number + 2}", linestyle="--", label=label
+            )
+        axis.set(xlabel=unit, title=name)
+        if name in log:
+            axis.set_yscale("log")
+        else:
+            low, high = axis.get_ylim()
+            axis.set_ylim(min(low, 0), max(1.08 * high, 1e-9))
+        if len(axis.lines) > 1:
             axis.legend()
-        axis.set(xlabel="epoch", title=name)
-        axis.set_ylim(0, 1.08 * max(axis.get_ylim()[1], 1e-9))
         axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
+def _curves(axis, values, held_out, unit):
+    places = np.arange(1, len(values) + 1)
+    if unit == "epoch":
+        axis.plot(places, values, "o-", label="training")
+    else:
+        # The first steps are the steepest, so the window is short there.
+        first = places - np.minimum((places + 1) // 2, 1 + len(places) // 25)
+        sums = np.cumsum([0, *values])
+        mean = (sums[places] - sums[first]) / (places - first)
+        axis.plot(places, values, color="C0", alpha=0.25)
+        axis.plot(places, mean, color="C0", label="training")
+    if held_out:
+        step = len(values) / len(held_out)
+        places = step * np.arange(1, len(held_out) + 1)
+        axis.plot(places, held_out, "s-", color="C1", label="held-out")
+
+
+def plot_windows(photo, levels):
+    """Show which windows cover a photograph, level by level.
+
+    Args:
+        photo: float array `(height, width, 3)`.
+        levels: list of pairs of ints, see `plan_levels`: windows along the
+            longer side, and strokes of the level.
+
+    Returns:
+        A `matplotlib.figure.Figure`: the windows of one parity class, which
+        are painted together, are coloured.
+    """
+    height, width = photo.shape[:2]
+    columns = len(levels)
+    figure, axes = _grid([photo] * columns, columns, 3, 3 * height / width)
+    for axis, (cells, num_strokes) in zip(axes, levels):
+        side = max(height, width) / cells
+        rows, columns = math.ceil(height / side), math.ceil(width / side)
+        for row, column in itertools.product(range(rows), range(columns)):
+            chosen = row % 2 == 0 and column % 2 == 0
+            corner = column * side - 0.5, row * side - 0.5
+            face = (1, 0.5, 0, 0.35) if chosen else "none"
+            axis.add_patch(
+                patches.Rectangle(
+                    corner, side, side, facecolor=face, edgecolor="white"
+                )
+            )
+        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        axis.set_title(f"{rows} x {columns} windows, {num_strokes} strokes")
+    return figure
+
+
+def plot_minima(x, curves, label):
+    """Draw curves, and mark the lowest point of each.
+
+    Args:
+        x: float array `(n,)`.
+        curves: dict from names to float arrays `(n,)`.
+        label: str, what `x` is.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure, ((axis,),) = _figure(1, 1, 5.5, 3.2)
+    for name, values in curves.items():
+        (line,) = axis.plot(x, values, label=name)
+        lowest = np.argmin(values)
+        axis.plot(x[lowest], values[lowest], "o", color=line.get_color())
+    axis.set(xlabel=label)
+    axis.legend()
+    return figure
+
+
+def plot_bars(values, title="", lines=None):
+    """Draw one bar for each value, with its number.
+
+    Args:
+        values: dict from names to floats.
+        title: str, what the values are. Default: none.
+        lines: dict from labels to values, to compare with. Default: none.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure, ((axis,),) = _figure(1, 1, 7, 0.6 + 0.42 * len(values))
+    bars = axis.barh(list(values), list(values.values()), color="C0")
+    axis.bar_label(bars, fmt="%.3f", padding=3)
+    axis.invert_yaxis()
+    for label, value in (lines or {}).items():
+        axis.axvline(value, color="0.3", linestyle="--", label=label)
+        axis.legend()
+    axis.set(xlabel=title, xlim=(0, 1.1 * max(values.values())))
+    return figure
+
+
 def plot_calibration(calibration):
-    """Draw how often strokes are real, given how sure the judge is.
+    """Draw how often strokes are real, given the predicted probability.
 
     Args:
         calibration: list of `[mean probability, share of real strokes,
             number of strokes]`, see `measure_discriminator`.
 
     Returns:
-        A `matplotlib.figure.Figure`: a calibrated judge's points lie on the
-        diagonal; the larger a point, the more strokes it stands for.
+        A `matplotlib.figure.Figure`: the points of a calibrated
+        discriminator lie on the diagonal. Beside a point stands the number
+        of its strokes, and its bar is two standard errors long either way.
     """
-    figure, ((axis,),) = _figure(1, 1, 3.6, 3.6)
+    figure, ((axis,),) = _figure(1, 1, 4.4, 4.4)
     chance, real, count = np.transpose(calibration)
+    error = 2 * np.sqrt(np.maximum(real * (1 - real), 1e-9) / count)
     axis.plot([0, 1], [0, 1], color="0.8", zorder=0)
-    axis.scatter(chance, real, 20 + 180 * count / count.max(), alpha=0.7)
+    axis.errorbar(chance, real, error, fmt="o", capsize=3)
+    for x, y, number in zip(chance, real, count.astype(int)):
+        axis.annotate(
+            str(number),
+            (x, y),
+            (6, -10),
+            textcoords="offset points",
+            fontsize=8,
+        )
     axis.set(
-        xlabel="probability of being real, says the judge",
+        xlabel="predicted probability of being real",
         ylabel="share of real strokes",
-        xlim=(-0.05, 1.05),
-        ylim=(-0.05, 1.05),
+        xlim=(-0.05, 1.12),
+        ylim=(-0.1, 1.1),
         aspect="equal",
     )
+    return figure
+
+
+def plot_curves(curves):
+    """Draw how paintings come closer to their photographs.
+
+    Args:
+        curves: dict from a name to a list of `[strokes, seconds, psnr]`, see
+            `paint`: PSNR in decibels.
+
+    Returns:
+        A `matplotlib.figure.Figure`: PSNR against strokes and seconds.
+    """
+    figure, ((left, right),) = _figure(1, 2, 8.0, 3.2)
+    for name, curve in curves.items():
+        strokes, seconds, decibels = np.transpose(curve)
+        left.plot(strokes, decibels, ".-", label=name)
+        right.plot(seconds, decibels, ".-", label=name)
+    left.set(xlabel="strokes", ylabel="PSNR in dB", xscale="log")
+    right.set(xlabel="seconds")
+    left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter("")
+    for axis in (left, right):
+        axis.grid(color="0.9")
+    if len(curves) > 1:
+        left.legend()
     return figure
 
 

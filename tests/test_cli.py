@@ -33,10 +33,11 @@ def _fails(capsys, *arguments):
 
 def test_paint_leaves_what_it_promises(photo, tmp_path, capsys):
     out = tmp_path / "out"
-    arguments = ["paint", photo, "--strokes", "3", "--size", "40"]
+    arguments = ["paint", photo, "--strokes", "3", "--size", "40", "--curve"]
     assert cli.main([*arguments, "--out", str(out)]) == 0
     found = {path.name for path in out.iterdir()}
-    assert {"painting.png", "painting.gif", "painting.json"} <= found
+    promised = {"painting.png", "painting.gif", "painting.json", "curve.png"}
+    assert promised <= found
     assert ("mypaint.png" in found) == libmypaint.is_available()
     assert len(json.loads((out / "painting.json").read_text())["strokes"]) == 3
     with Image.open(out / "painting.png") as image:

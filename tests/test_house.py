@@ -59,7 +59,8 @@ def test_imports_run_one_way_between_rooms_and_in_no_circle_inside_one():
 
 # What a lesson asks for by name when it measures, trains on or paints.
 ON_DEMAND = {
-    *("StopAfter", "StopOnNonFinite", "measure_fvu", "measure_texture"),
+    *("StepHistory", "StopAfter", "StopOnNonFinite"),
+    *("measure_fvu", "measure_texture"),
     *("train_brush", "judge_generator", "paint"),
 }
 WALLS = {

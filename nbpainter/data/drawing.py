@@ -1,6 +1,7 @@
 """Draw episodes with the real engine, or redraw those of a file to check it."""
 
 import concurrent.futures
+import logging
 import math
 import pathlib
 import zipfile
@@ -20,6 +21,8 @@ from nbpainter.engine import brush as engine, libmypaint
 from nbpainter.errors import MAX_STROKES, EngineError, check_count
 from nbpainter.files import make_folder, written_whole
 from nbpainter.plotting import plot_actions, save_figure
+
+_logger = logging.getLogger(__name__)
 
 # Chunks for each core that may wait in memory, 31 MB each.
 _CHUNKS_PER_CORE = 4
@@ -62,7 +65,8 @@ def sample_episodes(num_strokes, seed=0):
     """Return real strokes for a lesson, as many as can be had.
 
     A number that the shipped slice has, or a machine without libmypaint,
-    gets the slice's first strokes; otherwise they are drawn.
+    gets the slice's first strokes; otherwise they are drawn. A warning is
+    logged where fewer come than were asked for.
 
     Args:
         num_strokes: int, how many, positive.
@@ -72,9 +76,16 @@ def sample_episodes(num_strokes, seed=0):
         `Episodes`.
     """
     tiny = episodes.tiny_episodes()
-    if num_strokes <= len(tiny) or not libmypaint.is_available():
+    if num_strokes <= len(tiny):
         return tiny[:num_strokes]
-    return draw_episodes(num_strokes, seed=seed)
+    if libmypaint.is_available():
+        return draw_episodes(num_strokes, seed=seed)
+    _logger.warning(
+        "libmypaint is not installed: the %d strokes that come with the "
+        "package stand in for %d, and metrics will be worse than in the text.",
+        *(len(tiny), num_strokes),
+    )
+    return tiny
 
 
 def draw_episodes(

@@ -195,7 +195,11 @@ class DabField(layers.Layer):
             none; `jitter`; and `count`, dabs to a radius.
         """
         brush, pressure = self._brush(), KNOTS[1:]
-        of_speed = 0.0 if brush.of_speed is None else brush.of_speed[0, 0]
+        growth, slowdown = np.mean(brush.log_radius), brush.slowdown
+        if brush.of_speed is not None:
+            known = np.log1p(_SPEEDS / _SPEED)
+            slope, at_rest = np.polyfit(known, brush.of_speed[0], 1)
+            growth, slowdown = growth + at_rest, -slope
         ratio = np.asarray(brush.opacity)[1:] / pressure
         slope, strength = np.polyfit(pressure, ratio, 1)
         spread, rest = np.polyfit(KNOTS, brush.aside, 1)
@@ -203,8 +207,8 @@ class DabField(layers.Layer):
             "strength": strength,
             "strength_of_pressure": slope,
             "hardness": np.mean(brush.hardness),
-            "growth": np.mean(brush.log_radius) + of_speed,
-            "slowdown": brush.slowdown,
+            "growth": growth,
+            "slowdown": slowdown,
             "spread": rest + spread,
             "spread_at_rest": rest,
             "jitter": brush.jitter,

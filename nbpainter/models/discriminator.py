@@ -20,45 +20,57 @@ _BINS = 10
 class Details(layers.Layer):
     """What a discriminator looks at, from RGBA strokes.
 
-    Three channels: the opacity; how it differs from the calm stroke's; and
-    its Laplacian, which shows the grain. Colour is exact in real and
-    generated strokes alike.
+    The opacity, and its Laplacian, which shows the grain; between them, if
+    the calm stroke is given, how the opacity differs from it. Colour is exact
+    in real and generated strokes alike.
     """
 
-    def call(self, strokes, calm_strokes):
-        opacity, calm = strokes[..., 3], calm_strokes[..., 3]
-        channels = [opacity, 2 * (opacity - calm), laplacian(opacity)]
+    def call(self, strokes, calm_strokes=None):
+        opacity = strokes[..., 3]
+        channels = [opacity, laplacian(opacity)]
+        if calm_strokes is not None:
+            channels.insert(1, 2 * (opacity - calm_strokes[..., 3]))
         return ops.stack(channels, axis=-1)
 
 
-def build_discriminator(width=16, size=WINDOW_SIZE):
+def build_discriminator(width=16, size=WINDOW_SIZE, conditional=True):
     """Build the discriminator: is a stroke drawn by the real brush?
 
-    It sees the stroke beside the calm stroke of the same action, and so
-    knows what was asked for: with twelve numbers it would first have to learn
-    what they mean. Grain has no place of its own, so the features of a CNN of
-    five layers are pooled over the picture: their mean and their largest
-    value.
+    A conditional one sees the stroke beside the calm stroke of the same
+    action, and so knows what was asked for: with twelve numbers it would
+    first have to learn what they mean. Against calm strokes that would be a
+    leak, since each equals its second input.
+
+    Grain has no place of its own, so the features of a CNN of five layers are
+    pooled over the picture: their mean and their largest value.
 
     Args:
         width: int, channels of the first layer; the last has four times as
             many. Default 16.
         size: int, side of the pictures in pixels. Default 64.
+        conditional: bool, whether the calm stroke is a second input. Default
+            `True`, as in the GAN.
 
     Returns:
-        A `keras.Model` from two RGBA pictures of strokes, `[strokes,
-        calm_strokes]`, both `(batch, size, size, 4)`, to logits `(batch, 1)`,
-        high for real. Its defaults have 78,705 weights.
+        A `keras.Model` from RGBA pictures of strokes `(batch, size, size, 4)`
+        to logits `(batch, 1)`, high for real. A conditional one takes
+        `[strokes, calm_strokes]`. Its defaults have 78,705 weights.
 
     Example:
 
-    >>> build_discriminator().output_shape
-    (None, 1)
+    >>> build_discriminator(conditional=False).input_shape
+    (None, 64, 64, 4)
+
+    Reference:
+
+    - [Mirza and Osindero, 2014](https://arxiv.org/abs/1411.1784):
+      conditional adversarial networks.
     """
     shape = (size, size, 4)
-    strokes = keras.Input(shape, name="strokes")
-    calm_strokes = keras.Input(shape, name="calm_strokes")
-    x = Details(name="details")(strokes, calm_strokes)
+    inputs = [keras.Input(shape, name="strokes")]
+    if conditional:
+        inputs.append(keras.Input(shape, name="calm_strokes"))
+    x = Details(name="details")(*inputs)
     for factor, stride in ((1, 2), (2, 1), (2, 2), (4, 1), (4, 2)):
         x = layers.Conv2D(
             width * factor, 3, stride, padding="same", use_bias=False
@@ -71,7 +83,9 @@ def build_discriminator(width=16, size=WINDOW_SIZE):
     x = layers.Concatenate()([mean, layers.GlobalMaxPooling2D()(x)])
     x = layers.LeakyReLU(0.2)(layers.Dense(64)(x))
     logits = layers.Dense(1, name="logits")(x)
-    return keras.Model([strokes, calm_strokes], logits, name="discriminator")
+    # A single input is no list of one.
+    inputs = inputs if conditional else inputs[0]
+    return keras.Model(inputs, logits, name="discriminator")
 
 
 def generate_episodes(generator, num_strokes, seed=0, size=WINDOW_SIZE):
@@ -104,23 +118,26 @@ def generate_episodes(generator, num_strokes, seed=0, size=WINDOW_SIZE):
 class JudgedStrokes(keras.utils.PyDataset):
     """Batches of real and generated strokes for a discriminator's `fit`.
 
-    Half of each batch is real. A batch is `((strokes, calm_strokes),
-    labels)`: both RGBA `(batch, 64, 64, 4)`; labels `(batch, 1)`, 1 for real.
+    Half of each batch is real. A batch is `(strokes, labels)`: RGBA
+    `(batch, 64, 64, 4)`, and `(batch, 1)`, 1 for real. With a generator, it
+    is `((strokes, calm_strokes), labels)`, for a conditional discriminator.
 
     Args:
         real: `Episodes` of the engine.
         fake: `Episodes` of the generator, see `generate_episodes`. If they
             are fewer than the real ones, they are used several times.
-        generator: the generator, for the calm strokes.
+        generator: the generator, for the calm strokes. Default: none.
         batch_size: int, even. Default 64.
         seed: int, of the order; `None` keeps it as it is.
     """
 
-    def __init__(self, real, fake, generator, batch_size=64, seed=None):
+    def __init__(self, real, fake, generator=None, batch_size=64, seed=None):
         super().__init__()
-        # A discriminator's training spends half its time here if not compiled.
-        draw_calm = functools.partial(generator, size=real.strokes.shape[1])
-        self._draw_calm = tf.function(draw_calm, jit_compile=True)
+        self._draw_calm = None
+        if generator is not None:
+            draw_calm = functools.partial(generator, size=real.strokes.shape[1])
+            # Half of a training's time is spent here if not compiled.
+            self._draw_calm = tf.function(draw_calm, jit_compile=True)
         self.halves = [
             StrokeBatches(episodes, batch_size // 2, seed)
             for episodes in (real, fake)
@@ -132,9 +149,11 @@ class JudgedStrokes(keras.utils.PyDataset):
     def __getitem__(self, index):
         pairs = [half[index % len(half)] for half in self.halves]
         actions, strokes = (np.concatenate(part) for part in zip(*pairs))
-        calm = self._draw_calm(tf.constant(actions, "float32")).numpy()
         labels = np.zeros((len(actions), 1), "float32")
         labels[: len(pairs[0][0])] = 1
+        if self._draw_calm is None:
+            return strokes, labels
+        calm = self._draw_calm(tf.constant(actions, "float32")).numpy()
         return (strokes, calm), labels
 
     def start_at(self, epoch):
@@ -147,7 +166,9 @@ class JudgedStrokes(keras.utils.PyDataset):
             half.on_epoch_begin()
 
 
-def judge_beside(generator, real, seed, batch_size, order_seed=None):
+def judge_beside(
+    generator, real, seed, batch_size, order_seed=None, conditional=True
+):
     """Generate strokes, and batch as many of them as there are real ones.
 
     Args:
@@ -156,12 +177,14 @@ def judge_beside(generator, real, seed, batch_size, order_seed=None):
         seed: int, of the generated strokes.
         batch_size: int, even.
         order_seed: int, of the order. Default: as it is.
+        conditional: bool, see `build_discriminator`.
 
     Returns:
         `JudgedStrokes`.
     """
     fake = generate_episodes(generator, len(real), seed, real.strokes.shape[1])
-    return JudgedStrokes(real, fake, generator, batch_size, order_seed)
+    calm = generator if conditional else None
+    return JudgedStrokes(real, fake, calm, batch_size, order_seed)
 
 
 def compile_discriminator(discriminator, learning_rate, num_steps):
@@ -199,7 +222,8 @@ def measure_discriminator(discriminator, batches):
     """
     judged = []
     for inputs, labels in (batches[i] for i in range(len(batches))):
-        judged.append((discriminator(list(inputs), training=False), labels))
+        inputs = list(inputs) if isinstance(inputs, tuple) else inputs
+        judged.append((discriminator(inputs, training=False), labels))
     logits, labels = (np.concatenate(part)[:, 0] for part in zip(*judged))
     chance = tf.sigmoid(logits.astype("float64")).numpy()
     bins = np.minimum((chance * _BINS).astype(int), _BINS - 1)
@@ -217,7 +241,7 @@ def measure_discriminator(discriminator, batches):
     }
 
 
-def find_suspicious(discriminator, strokes, calm_strokes):
+def find_suspicious(discriminator, strokes, calm_strokes=None):
     """Map what speaks for and against a stroke, place by place.
 
     The last features are pooled over 8 x 8 places. A place's contribution
@@ -226,7 +250,8 @@ def find_suspicious(discriminator, strokes, calm_strokes):
     Args:
         discriminator: a model of `build_discriminator`.
         strokes: float array `(n, 64, 64, 4)`, RGBA.
-        calm_strokes: float array `(n, 64, 64, 4)`, of the same actions.
+        calm_strokes: float array `(n, 64, 64, 4)`, of the same actions, for a
+            conditional discriminator.
 
     Returns:
         A float32 array `(n, 64, 64, 3)` for plotting: blue where a place
@@ -241,10 +266,11 @@ def find_suspicious(discriminator, strokes, calm_strokes):
         discriminator.inputs,
         [discriminator.get_layer("features").output, discriminator.output],
     )
+    inputs = tf.constant(strokes)
+    if calm_strokes is not None:
+        inputs = [inputs, tf.constant(calm_strokes)]
     with tf.GradientTape() as tape:
-        features, logits = inside(
-            [tf.constant(strokes), tf.constant(calm_strokes)], training=False
-        )
+        features, logits = inside(inputs, training=False)
     slope = tape.gradient(logits, features)
     parts = tf.reduce_sum(slope * features, axis=-1, keepdims=True)
     parts = tf.image.resize(parts, strokes.shape[1:3], "bicubic")

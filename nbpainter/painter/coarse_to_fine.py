@@ -40,8 +40,6 @@ _REFINEMENT = 0.3
 _REFINED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
 _UNIMPORTANT = 0.15
-# What an error counts where no paint shall be, on top.
-_FORBIDDEN = 3.0
 # Component `size` of strokes that start again, on top.
 _SMALL = 0.4
 # Decibels that a painting may lack of what it had on its own photograph,
@@ -336,7 +334,9 @@ class _Painter:
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
         is_new = len(self.actions) > len(self.painting)
-        if loss is not None or (is_new and not self.alone):
+        # A window that held all of it at full resolution was enough.
+        enough = self.alone and max(shape) <= _STAGES_ALONE[-1][0]
+        if loss is not None or (is_new and not enough):
             self._refine(loss, verbose)
         if self.clock.interrupted:
             if not len(self.actions):
@@ -409,9 +409,10 @@ class _Painter:
             self.target,
             self.painting.blank(),
             max(1, round(part * self.num_steps)),
-            weight=self.weight * (1 + _FORBIDDEN * self.forbidden),
+            weight=self.weight,
+            forbidden=self.forbidden,
             loss=loss,
-            keep_colors=len(self.palette) > 0,
+            palette=self.palette,
             remaining=self.clock.remaining,
             verbose=verbose,
         )

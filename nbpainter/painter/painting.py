@@ -207,7 +207,7 @@ class Painting:
             self.blank(),
             num_steps,
             loss=loss,
-            keep_colors=len(self.palette) > 0,
+            palette=[images.from_hex(color) for color in self.palette],
             verbose=verbose,
         )
         moved = dataclasses.replace(self, actions=actions)

@@ -4,7 +4,8 @@ Windows see some strokes at a time; here all are moved at once, against the
 whole photograph. Strokes are composited in turn, and what lies beneath each is
 kept. From the last stroke back to the first, each is told how the loss changes
 with its opacity, colour and spatter: reverse-mode differentiation, by hand.
-Memory grows with the pixels that strokes cover.
+Memory grows with the pixels that strokes cover. Before they are moved, strokes
+that do little are set anew on top, at peaks of the error, along its contours.
 """
 
 import functools
@@ -31,7 +32,7 @@ from nbpainter.painter.optimizer import (
 _LEARNING_RATE = 0.06
 # The picture's longer side in pixels: at least so many, and so many times the
 # root of the number of strokes.
-_LEAST_SIDE, _SIDE_OF_ROOT = 64, 8.5
+_LEAST_SIDE, _SIDE_OF_ROOT = 128, 8.5
 # Points of a stroke's path, by the side in pixels that it is drawn at.
 _NUM_POINTS = {8: 16, 16: 16, 24: 24, 32: 24, 48: 32, 64: 32, 96: 32, 128: 32}
 # Radius in pixels above which a stroke is drawn smaller, and enlarged.
@@ -42,6 +43,17 @@ _REACHED = 0.7
 _AT_ONCE = 2**19
 # Component `size` of a stroke, relative to its patch.
 _LIMITS = -1.5, 2.0
+# Steps until patches are cut anew: strokes leave theirs.
+_ROUND = 30
+# Importance over the mean; strokes of less are set anew.
+_UNIMPORTANT = 0.1
+# A peak is the largest of so many pixels, squared.
+_PEAK = 3
+# Component `size` of a new stroke, on top of the others' median; half of its
+# length, over the side of a square for each stroke.
+_NEW_SIZE, _NEW_REACH = -0.3, 0.15
+# What paint counts where none shall be, on top.
+_FORBIDDEN = 3.0
 
 
 class Patches(NamedTuple):
@@ -286,6 +298,66 @@ class _Strokes:
         return move_actions(local, corner / self._unit, side / self._unit)
 
 
+def _importance(strokes, drawn, canvas, beneath, planes, scale):
+    """By how much each stroke lowers the expected squared error, `(n,)`."""
+    importance = np.empty(len(beneath))
+    # Of a stroke, as much is seen as is clear above it.
+    clear = np.ones_like(scale)
+    error = canvas[:3] - planes
+    for k in reversed(range(len(beneath))):
+        box, opacity = strokes.patches.box[k], drawn[0][k]
+        difference = drawn[1][k, :, None, None] - beneath[k][:3]
+        change = clear[box] * opacity * difference
+        lower = np.mean(change * (change - 2 * error[:, *box]), axis=0)
+        noise = drawn[2][k] * clear[box] ** 2 * opacity * (1 - opacity)
+        lower -= noise * np.mean(difference * difference, axis=0)
+        importance[k] = np.sum(scale[box] * lower)
+        clear[box] *= 1 - opacity
+    return importance
+
+
+def _set_anew(actions, importance, error, target, weight, palette):
+    """Set strokes that do little at peaks of the error, along its contours.
+
+    Args:
+        actions: float32 array `(n, 12)`, relative to the longer side.
+        importance: float array `(n,)`, see `_importance`.
+        error: float32 array `(height, width, 3)`, canvas less photograph.
+        target: float32 array `(height, width, 3)`.
+        weight: float32 array `(height, width, 1)`, of an error; 0 where no
+            stroke shall be.
+        palette: see `refine`.
+
+    Returns:
+        The actions; new ones come last.
+    """
+    height, width = (max(2, -(-side // _PEAK)) for side in error.shape[:2])
+    error, target, weight = (
+        resize(picture, height, width) for picture in (error, target, weight)
+    )
+    peaks = np.argsort(-np.sum(weight * error**2, axis=-1), axis=None)
+    weak = np.flatnonzero(importance < _UNIMPORTANT * importance.mean())
+    weak = weak[np.argsort(importance[weak])][: len(peaks)]
+    row, column = np.divmod(peaks[: len(weak)], width)
+    down, right = (g[row, column] for g in np.gradient(error.mean(axis=-1)))
+    angle = np.arctan2(right, -down)  # At right angles to the gradient.
+    unit = max(height, width)
+    reach = _NEW_REACH / len(actions) ** 0.5
+    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
+    x, y = (column + 0.5) / unit, (row + 0.5) / unit
+    new = actions[weak]
+    new[:, COLUMNS.x] = np.stack([x - dx, x, x + dx], axis=-1)
+    new[:, COLUMNS.y] = np.stack([y - dy, y, y + dy], axis=-1)
+    new[:, COLUMNS.size] = np.median(actions[:, COLUMNS.size]) + _NEW_SIZE
+    new[:, COLUMNS.pressure] = 0.5
+    new[:, COLUMNS.color] = target[row, column]
+    if len(palette):
+        apart = new[:, None, COLUMNS.color] - np.float32(palette)
+        nearest = np.argmin(np.sum(apart**2, axis=-1), axis=-1)
+        new[:, COLUMNS.color] = np.float32(palette)[nearest]
+    return np.concatenate([np.delete(actions, weak, axis=0), new])
+
+
 def refine(
     actions,
     generator,
@@ -293,8 +365,9 @@ def refine(
     ground,
     num_steps,
     weight=None,
+    forbidden=None,
     loss=None,
-    keep_colors=False,
+    palette=(),
     remaining=lambda: float("inf"),
     verbose=0,
 ):
@@ -302,6 +375,7 @@ def refine(
 
     Without a loss, the expected squared error of the painting is minimised:
     the squared error of its mean and, where the brush spatters, its variance.
+    Strokes that lower it little are set anew before.
 
     Args:
         actions: float32 array `(n, 12)`, relative to the longer side.
@@ -311,30 +385,36 @@ def refine(
         num_steps: int, steps of Adam.
         weight: float32 array `(height, width, 1)`, what an error at a pixel
             counts. Default: all count the same.
+        forbidden: float32 array `(height, width, 1)`, 1 where no paint shall
+            be. Default: it may be everywhere.
         loss: a Keras loss on pictures `(1, height, width, 3)`, to be
             minimised in place of the squared error.
-        keep_colors: bool, whether strokes keep their colours. Default `False`.
+        palette: list of float arrays `(3,)`, the colours that strokes keep.
+            Default: any colour.
         remaining: function without arguments, how many seconds are left.
             Default: no limit.
         verbose: 0 or 1, whether to show a progress bar.
 
     Returns:
-        A float32 array `(n, 12)`, the moved strokes in the same order.
+        A float32 array `(n, 12)`; strokes that were set anew come last.
     """
     pixels = max(target.shape[:2])
     least = max(_LEAST_SIDE, _SIDE_OF_ROOT * len(actions) ** 0.5)
     part = min(1.0, least / pixels)
     height, width = (max(1, round(part * x)) for x in target.shape[:2])
-    target = resize(target, height, width)
-    planes, ground = (
-        np.ascontiguousarray(np.moveaxis(resize(x, height, width), -1, 0))
-        for x in (target, ground)
+    if weight is None:
+        weight = np.ones_like(target[..., :1])
+    if forbidden is None:
+        forbidden = np.zeros_like(weight)
+    target, ground, weight, forbidden = (
+        resize(x, height, width) for x in (target, ground, weight, forbidden)
     )
-    ground = np.concatenate([ground, 0 * ground[:1]])
+    planes = np.ascontiguousarray(np.moveaxis(target, -1, 0))
+    ground = np.concatenate([ground, np.zeros_like(weight)], axis=-1)
+    ground = np.ascontiguousarray(np.moveaxis(ground, -1, 0))
     # A stroke's gradient does not depend on how many others there are.
-    scale = np.full((height, width), len(actions) / (height * width), "float32")
-    if weight is not None:
-        scale *= resize(weight, height, width)[..., 0]
+    scale = weight * (1 + _FORBIDDEN * forbidden) * len(actions)
+    scale = scale[..., 0] / (height * width)
 
     def slope(canvas):
         """Gradient of the loss by a canvas."""
@@ -348,28 +428,51 @@ def refine(
         by_mean = np.moveaxis(tape.gradient(value, picture).numpy()[0], -1, 0)
         return np.concatenate([by_mean, 0 * by_mean[:1]])
 
-    strokes = _Strokes(actions, generator, height, width, pixels)
-    moments = 2 * [np.zeros_like(strokes.logits)]
-    bar = keras.utils.Progbar(num_steps, verbose=verbose, unit_name="step")
-    started = time.perf_counter()
-    for step in range(num_steps):
-        left, passed = remaining(), time.perf_counter() - started
-        if left <= 0:
-            break
-        # The rate falls to 0 when the steps are done or the time is over.
-        done = max(step / num_steps, step and passed / (passed + left))
-        rate = _LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * done))
+    def renew(actions):
+        """Set strokes that do little anew."""
+        strokes = _Strokes(actions, generator, height, width, pixels)
         drawn = strokes.draw()
         canvas, beneath = composite_patches(ground, strokes.patches, *drawn)
-        gradient = strokes.differentiate(
-            *patch_gradients(slope(canvas), beneath, strokes.patches, *drawn)
+        return _set_anew(
+            actions,
+            _importance(strokes, drawn, canvas, beneath, planes, scale),
+            np.moveaxis(canvas[:3], 0, -1) - target,
+            target,
+            weight * (1 - forbidden),
+            palette,
         )
-        strokes.logits, *moments = map(
-            np.asarray,
-            adam_update(strokes.logits, gradient, *moments, step, rate),
-        )
-        bar.update(step + 1)
-    moved = strokes.actions()
-    if keep_colors:
-        moved[:, COLUMNS.color] = actions[:, COLUMNS.color]
-    return moved
+
+    bar = keras.utils.Progbar(num_steps, verbose=verbose, unit_name="step")
+    started = time.perf_counter()
+    rounds = np.array_split(np.arange(num_steps), -(-num_steps // _ROUND))
+    for steps in rounds:
+        if remaining() <= 0 or not len(actions):
+            break
+        if loss is None:
+            actions = renew(actions)
+        strokes = _Strokes(actions, generator, height, width, pixels)
+        moments = 2 * [np.zeros_like(strokes.logits)]
+        for step in range(len(steps)):
+            left, passed = remaining(), time.perf_counter() - started
+            if left <= 0:
+                break
+            # The rate falls to 0 with each round, or when the time is over.
+            done = max(step / len(steps), step and passed / (passed + left))
+            rate = _LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * done))
+            drawn = strokes.draw()
+            canvas, beneath = composite_patches(ground, strokes.patches, *drawn)
+            gradient = strokes.differentiate(
+                *patch_gradients(
+                    slope(canvas), beneath, strokes.patches, *drawn
+                )
+            )
+            strokes.logits, *moments = map(
+                np.asarray,
+                adam_update(strokes.logits, gradient, *moments, step, rate),
+            )
+            bar.update(steps[step] + 1)
+        moved = strokes.actions()
+        if len(palette):
+            moved[:, COLUMNS.color] = actions[:, COLUMNS.color]
+        actions = moved
+    return actions

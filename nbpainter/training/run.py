@@ -365,3 +365,39 @@ class StopAfter(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self.started
         if self.seconds > self.limit:
             self.model.stop_training = True
+
+
+class StepHistory(keras.callbacks.Callback):
+    """Record metrics step by step, where `fit` returns one value an epoch.
+
+    Keras reports the mean over the epoch so far; the value of a step is what
+    it adds to the sum.
+
+    Args:
+        *names: str, metrics that are means over steps. Default: the loss.
+
+    Attributes:
+        history: dict for `plot_history`: for each name a list with a value
+            for each step, and `val_NAME`, one for each epoch, if there is
+            validation data.
+    """
+
+    def __init__(self, *names):
+        super().__init__()
+        self.names = names or ("loss",)
+        self.history = {name: [] for name in self.names}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._sums = dict.fromkeys(self.names, 0.0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name in self.names:
+            total = (batch + 1) * float(logs[name])
+            self.history[name].append(total - self._sums[name])
+            self._sums[name] = total
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in self.names:
+            if f"val_{name}" in logs:
+                held_out = self.history.setdefault(f"val_{name}", [])
+                held_out.append(float(logs[f"val_{name}"]))

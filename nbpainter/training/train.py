@@ -1,5 +1,7 @@
 """The four trainings: what each has of its own, around the shared `Run`."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -95,11 +97,16 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
     inputs = ["generator_pretrained"]
     run = Run("discriminator", folder, config, paths, resume, verbose, inputs)
     generator = run.inputs[0]
-    size, seed = config.batch_size, config.seed
+    seed = config.seed
     real = run.train[: config.num_strokes]
-    train = judge_beside(generator, real, seed, size, order_seed=seed)
-    test = judge_beside(generator, run.test, seed + TEST_SEED, size)
-    discriminator = build_discriminator()
+    # Generated strokes are calm here: the calm stroke as a second input, which
+    # equals each of them, would be a leak.
+    batch = functools.partial(
+        judge_beside, generator, batch_size=config.batch_size, conditional=False
+    )
+    train = batch(real, seed, order_seed=seed)
+    test = batch(run.test, seed + TEST_SEED)
+    discriminator = build_discriminator(conditional=False)
     num_steps = len(train) * config.epochs
     compile_discriminator(discriminator, config.learning_rate, num_steps)
     run.fit(discriminator, train, validation=test)
@@ -109,18 +116,19 @@ def train_discriminator(folder, paths=(), config=None, resume=False, verbose=1):
     figure = _plot_suspicious(discriminator, test)
     save_figure(figure, run.folder / "discriminator_suspicious.png")
     name = "discriminator_pretrained"
-    run.save(discriminator, name, metrics, "build_discriminator")
+    builder = "build_discriminator"
+    run.save(discriminator, name, metrics, builder, conditional=False)
     run.clear()
     return discriminator
 
 
 def _plot_suspicious(discriminator, batches):
     """Eight real and eight generated strokes, with what speaks against them."""
-    (strokes, calm), _ = batches[0]
+    strokes, _ = batches[0]
     half = len(strokes) // 2
-    chosen = np.r_[0:8, half : half + 8]
-    maps = find_suspicious(discriminator, strokes[chosen], calm[chosen])
-    return plot_comparison({"stroke": strokes[chosen], "looked at": maps})
+    strokes = strokes[np.r_[0:8, half : half + 8]]
+    maps = find_suspicious(discriminator, strokes)
+    return plot_comparison({"stroke": strokes, "looked at": maps})
 
 
 def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
