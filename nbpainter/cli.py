@@ -219,6 +219,7 @@ def _paint(arguments):
             photograph
         --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
             default: dry_brush, or the one of the painting to resume
+        --skip-existing: leave out photographs whose files are all there
         --export ENDING...: leave more files: svg html webp mp4 pdf
         --curve: leave curve.png: decibels against strokes and seconds
         --out DIR=painting: the files' folder; with several photographs, one
@@ -253,12 +254,17 @@ def _paint(arguments):
     choices["generator"] = brush
     out, failed = pathlib.Path(arguments.out), 0
     common = choices, exported, arguments.curve
-    if not several:
-        return _paint_one(*photos.values(), out, started, *common)
-    for folder, photo in photos.items():
+    for name, photo in photos.items():
+        folder = out / name if several else out
+        files = map(folder.joinpath, _file_names(exported, arguments.curve))
+        if arguments.skip_existing and all(file.exists() for file in files):
+            print(f"{photo}: painted already, in {folder}.")
+            continue
+        if not several:
+            return _paint_one(photo, out, started, *common)
         print(f"{photo}:")
         try:
-            if _paint_one(photo, out / folder, started, *common):
+            if _paint_one(photo, folder, started, *common):
                 return 130
         except NBPainterError as error:
             failed += 1
@@ -308,27 +314,33 @@ def _paint_one(photo, folder, started, choices, exported, curve):
     return 130 if held or painting.figures["ended"] == "interrupt" else 0
 
 
+def _file_names(exported, curve):
+    """Names of the files that a painting leaves."""
+    names = ["painting.png", "painting.gif", "painting.json"]
+    if _load("engine.libmypaint").is_available():
+        names.append("mypaint.png")
+    return names + ["curve.png"] * curve + exported
+
+
 def _write_painting(painting, folder, exported, curve):
     """Write a painting's files and say so."""
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
     longer = max(painting.width, painting.height)
     painting.save_animation(folder / "painting.gif", size=min(512, longer))
-    written = ["painting.png", "painting.gif", "painting.json"]
-    if _load("engine.libmypaint").is_available():
+    written = _file_names(exported, curve)
+    if "mypaint.png" in written:
         nbpainter.images.save_image(painting.replay(), folder / "mypaint.png")
-        written.append("mypaint.png")
     for name in exported:
         painting.export(folder / name)
     figures = painting.figures
     if curve:
         figure = nbpainter.plotting.plot_curves({"": figures["curve"]})
         nbpainter.plotting.save_figure(figure, folder / "curve.png")
-        written.append("curve.png")
     print(
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
         f"{figures['seconds']:.0f} s. In {folder}: "
-        f"{', '.join(written + exported)}."
+        f"{', '.join(written)}."
     )
 
 

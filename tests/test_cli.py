@@ -393,3 +393,23 @@ def test_what_a_kill_left_is_removed_by_the_next_run(tmp_path):
     processes[1].communicate()
     nbpainter.Painting([], 8, 8).save(tmp_path / "painting.json")
     assert os.listdir(tmp_path) == ["painting.json"]
+
+
+def test_what_is_painted_already_is_skipped(tmp_path, capsys):
+    """A folder that lacks a file is painted again."""
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (30, 20), "olive").save(folder / name)
+    arguments = ["paint", str(folder), "--strokes", "2", "--size", "32"]
+    arguments += ["--out", str(out), "--skip-existing"]
+    assert cli.main(arguments) == 0
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
+    (out / "b" / "painting.gif").unlink()
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.count("painted already") == 1
+    after = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
+    changed = {
+        path.parent.name for path in after if after[path] != before[path]
+    }
+    assert changed == {"b"}

@@ -73,7 +73,6 @@ class Child:
     """A process that opens files until one of them ends it."""
 
     def __init__(self):
-        self.started = time.monotonic()
         self._start()
 
     def _start(self):
@@ -107,12 +106,18 @@ class Child:
         self.process.communicate()
 
 
-@pytest.fixture
-def child():
+@pytest.fixture(scope="module")
+def process():
     child = Child()
     yield child
     child.close()
     child.errors.close()
+
+
+@pytest.fixture
+def child(process):
+    process.started = time.monotonic()
+    return process
 
 
 @pytest.fixture
@@ -121,11 +126,13 @@ def folder(tmp_path):
 
 
 def _refuses_or_uses(child, path, content):
-    hypothesis.assume(time.monotonic() - child.started < SECONDS)
+    if time.monotonic() - child.started > SECONDS:
+        return  # The rest of the examples take no time.
     path.write_bytes(content)
     said = child.ask(path)
     assert "\\n" not in said
-    assert said == "''" or str(path.name) in said, said
+    named = path.name in said or "this brush" in said
+    assert said == "''" or named, said
 
 
 NUMBERS = st.one_of(
@@ -263,11 +270,10 @@ def photographs(draw):
         ).reshape(size)
         image = Image.fromarray(array.astype(kinds[mode]))
     else:
-        image = (
-            Image.effect_noise(size, 90)
-            .convert("RGB")
-            .convert("RGB" if mode in ("LA", "RGBA") else mode)
-        )
+        noise = np.random.default_rng(draw(st.integers(0, 9)))
+        pixels = noise.integers(256, size=(*size, 4), dtype="uint8")
+        image = Image.fromarray(pixels)
+        image = image.convert("RGB" if mode in ("CMYK", "P") else mode)
         image = image.convert(mode)
     file = io.BytesIO()
     kind = draw(st.sampled_from(["PNG", "TIFF", "JPEG", "WEBP", "GIF", "BMP"]))

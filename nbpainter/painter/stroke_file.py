@@ -97,19 +97,15 @@ def read_strokes(path):
 @functools.cache
 def _model():
     """The `pydantic` model of a file; loaded late, for it takes its time."""
-    from pydantic import (
-        BaseModel,
-        FailFast,
-        Field,
-        StringConstraints,
-        conlist,
-    )
+    from pydantic import BaseModel, FailFast, Field, StringConstraints
 
     def limits(kind, low, high):
         return Annotated[kind, Field(ge=low, le=high)]
 
     def array(kind, length):
-        return conlist(kind, min_length=length, max_length=length)
+        return Annotated[
+            list[kind], Field(min_length=length, max_length=length)
+        ]
 
     def few(kind, length):
         # Millions of errors would take minutes and gigabytes.

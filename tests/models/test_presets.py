@@ -201,6 +201,7 @@ def test_no_manifest_asks_for_a_network_without_bounds(saved, arguments):
         nbpainter.load_pretrained(path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 def test_a_pipe_is_no_file_of_weights(saved):
     path, _ = saved
     path.unlink()
@@ -218,6 +219,7 @@ def test_many_enter_one_manifest(saved):
     assert len(weights.read_manifest(path.parent)) == 21
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 def test_a_full_disk_is_said_again_and_again(tmp_path):
     """A limit on the size of files stands for the disk."""
     code = (

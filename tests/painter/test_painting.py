@@ -284,6 +284,7 @@ def test_many_colours_take_no_minutes(tmp_path):
     assert time.process_time() - started < 10
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="not known there")
 def test_a_picture_that_is_too_large_takes_no_memory():
     """What is left is less than what it needs: a limit on the process."""
     code = (
@@ -308,6 +309,7 @@ def test_what_is_no_stroke_file_is_refused_in_one_line(content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 def test_a_pipe_is_no_stroke_file(tmp_path):
     os.mkfifo(tmp_path / "painting.json")
     with pytest.raises(DataError, match="not a file"):
