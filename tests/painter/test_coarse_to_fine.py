@@ -192,8 +192,8 @@ def test_a_painting_that_was_stopped_ends_like_one_in_one_go(tmp_path):
     differences = []
     for photo in (data.astronaut(), data.chelsea()[:, :300]):
         whole = nbpainter.paint(photo, 90, size=96, verbose=0)
-        count = whole.figures["curve"][-3][0]
-        part = nbpainter.Painting(whole.actions[:count], 96, 96)
+        seconds = 0.3 * whole.figures["seconds"]
+        part = nbpainter.paint(photo, 90, size=96, seconds=seconds, verbose=0)
         part.save(tmp_path / "painting.json")
         resumed = nbpainter.paint(
             photo, 90, resume=tmp_path / "painting.json", verbose=0
