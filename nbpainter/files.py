@@ -126,7 +126,7 @@ def written_whole(path):
     name = f"{_MARK}{os.getpid()}-{secrets.token_hex(8)}.part"
     temporary = path.parent / (name + "".join(path.suffixes[-2:]))
     try:
-        _remove_left(path.parent)
+        remove_left(path.parent)
         temporary.touch(exist_ok=False)
         yield temporary
         os.replace(temporary, path)
@@ -141,8 +141,12 @@ def written_whole(path):
             temporary.unlink(missing_ok=True)
 
 
-def _remove_left(folder):
-    """Remove what processes of this machine have left that were killed."""
+def remove_left(folder):
+    """Remove what processes of this machine have left that were killed.
+
+    Args:
+        folder: `pathlib.Path`, where they wrote by `written_whole`.
+    """
     if os.name == "nt":  # To ask there for a process ends it.
         return
     for path in folder.glob(f"{glob.escape(_MARK)}*.part*"):

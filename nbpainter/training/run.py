@@ -20,7 +20,7 @@ import tensorflow as tf
 from nbpainter.data.cache import open_episodes, stored_sha256
 from nbpainter.data.drawing import draw_episodes
 from nbpainter.errors import DataError, TrainingError
-from nbpainter.files import make_folder, sha256, written_whole
+from nbpainter.files import make_folder, remove_left, sha256, written_whole
 from nbpainter.models import presets
 from nbpainter.plotting import plot_comparison, plot_history, save_figure
 from nbpainter.training.metrics import compare_strokes
@@ -315,6 +315,7 @@ class Checkpoints(keras.callbacks.Callback):
     def clear(self):
         """Remove this training's checkpoints; others may be at work here."""
         with filelock.FileLock(self.folder.with_name(".lock")):
+            remove_left(self.folder)
             for path in self._found():
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):

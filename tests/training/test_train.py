@@ -106,7 +106,13 @@ def test_weights_that_are_not_finite_are_not_kept(tmp_path):
 
 
 def test_cleared_is_empty(written):
-    (written / ".abc.part.checkpoint").write_bytes(b"half")
+    code = (
+        "import os, sys; from nbpainter.files import written_whole\n"
+        "with written_whole(sys.argv[1]) as file: os._exit(0)"
+    )
+    path = written / "x.checkpoint"
+    subprocess.run([sys.executable, "-c", code, path], check=True)
+    assert any(".part" in name for name in os.listdir(written))
     _restore(written)[2].clear()
     assert not written.exists()
 
