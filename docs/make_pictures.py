@@ -76,7 +76,7 @@ def choices():
     """Show what the number of strokes and the focus change."""
     few_and_many = {
         f"{count:,} strokes": nbpainter.paint(data.rocket(), count).canvas
-        for count in (100, 400, 1000, 8000)
+        for count in (100, 400, 1000, 4000)
     }
     figure = plotting.plot_pictures(few_and_many, num_columns=2)
     plotting.save_figure(figure, FOLDER / "strokes_count.jpg")
@@ -96,7 +96,7 @@ def curves():
     curves = {}
     for brush in ("dry_brush", "marker"):
         curve = curves[brush.replace("_", " ")] = []
-        for count in (50, 100, 200, 400, 1000, 2000, 4000, 8000):
+        for count in (50, 100, 200, 400, 1000, 2000, 4000):
             painting = nbpainter.paint(
                 photo,
                 count,
