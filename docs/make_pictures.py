@@ -96,7 +96,7 @@ def curves():
     curves = {}
     for brush in ("dry_brush", "marker"):
         curve = curves[brush.replace("_", " ")] = []
-        for count in (50, 100, 200, 400, 1000, 2000, 4000):
+        for count in (50, 100, 200, 400, 1000, 2000):
             painting = nbpainter.paint(
                 photo,
                 count,
