@@ -340,7 +340,9 @@ class _Painter:
             seconds_per_stroke = (self.clock.passed() - started) / num_new
         if verbose and len(self.actions) != bar.target:
             bar.update(len(self.actions), finalize=True)
-        is_new = len(self.actions) > len(self.painting)
+        # A painting may have been stopped while its strokes were moved.
+        stopped = self.painting.figures.get("ended", "strokes") != "strokes"
+        is_new = len(self.actions) > len(self.painting) or stopped
         # A window that held all of it at full resolution was enough.
         enough = self.alone and max(shape) <= _STAGES_ALONE[-1][0]
         if loss is not None or (is_new and not enough):
@@ -349,7 +351,7 @@ class _Painter:
             if not len(self.actions):
                 raise KeyboardInterrupt
             self.ended = "interrupt"
-        elif len(self.actions) < self.planned or fit_seconds:
+        elif self.clock.remaining() <= 0 or fit_seconds:
             self.ended = "seconds"
 
     def _must_stop(self):
@@ -423,7 +425,8 @@ class _Painter:
             remaining=self.clock.remaining,
             verbose=verbose,
         )
-        self.curve[-1][1] = round(self.spent + self.clock.passed(), 2)
+        if self.curve:  # A file may hold none.
+            self.curve[-1][1] = round(self.spent + self.clock.passed(), 2)
 
     def _restart(self, actions, active, window, random):
         """Place unimportant strokes anew; order all, large to small."""

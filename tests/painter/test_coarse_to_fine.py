@@ -203,6 +203,18 @@ def test_a_painting_that_was_stopped_ends_like_one_in_one_go(tmp_path):
     assert abs(np.mean(differences)) < 0.3
 
 
+def test_a_painting_that_was_stopped_while_strokes_were_moved_goes_on():
+    photo = data.astronaut()
+    part = nbpainter.paint(photo, 60, size=96, num_steps=2, verbose=0)
+    part.figures = {"ended": "seconds"}
+    resumed = nbpainter.paint(photo, 60, resume=part, verbose=0)
+    assert len(resumed) == 60
+    assert resumed.figures["psnr"] > float(
+        nbpainter.psnr(part.canvas, nbpainter.load_photo(photo, 96))
+    )
+    assert resumed.figures["ended"] == "strokes"
+
+
 def test_more_strokes_on_a_finished_painting_are_as_good():
     photo = data.astronaut()
     whole = nbpainter.paint(photo, 120, size=96, **QUICK)
