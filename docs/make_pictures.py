@@ -93,9 +93,9 @@ def choices():
 def curves():
     """Paint with more and more strokes, by a brush that spatters and not."""
     photo = data.astronaut()
-    curves = {}
+    found = {}
     for brush in ("dry_brush", "marker"):
-        curve = curves[brush.replace("_", " ")] = []
+        curve = found[brush.replace("_", " ")] = []
         for count in (50, 100, 200, 400, 1000, 2000):
             painting = nbpainter.paint(
                 photo,
@@ -105,7 +105,7 @@ def curves():
             )
             figures = painting.figures
             curve.append([count, figures["seconds"], figures["psnr"]])
-    figure = plotting.plot_curves(curves)
+    figure = plotting.plot_curves(found)
     plotting.save_figure(figure, FOLDER / "curve.png")
 
 

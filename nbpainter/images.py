@@ -95,8 +95,9 @@ def load_focus(focus, photo):
     Args:
         focus: a picture as `load_photo` takes it, of the photograph's shape:
             white counts thirty times as much as black. Or `"faces"`, which
-            counts a face ten times, its eyes and mouth thirty times; or
-            `"none"`. Default `None`: faces, if their detector is installed.
+            counts a face ten times, its eyes and mouth thirty times, and more
+            where faces are small; or `"none"`. Default `None`: faces, if
+            their detector is installed.
         photo: float32 array `(height, width, 3)`.
 
     Returns:

@@ -177,16 +177,9 @@ def paint(
             f"for more. Received: num_strokes={num_strokes}."
         )
     with clock.stopped_by_interrupt():
-        forbidden = _load_forbidden(mask, target)
-        weight = images.load_focus(focus, target)
+        areas = _load_forbidden(mask, target), images.load_focus(focus, target)
         painter = _Painter(
-            painting,
-            target,
-            forbidden,
-            weight,
-            num_steps,
-            learning_rate,
-            clock,
+            painting, target, *areas, num_steps, learning_rate, clock
         )
         painter.paint(num_strokes, loss, verbose)
     return painter.finish()
