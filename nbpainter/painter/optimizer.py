@@ -38,6 +38,15 @@ _FORBIDDEN = 4.0
 # Opacity of what lies beneath is a product; its logarithm stays finite.
 _LOG_CLEAR = -60.0
 
+_NUMBER = tf.TensorSpec(())
+_RGB, _ONE = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
+# Actions, which strokes there are, and windows.
+_INPUTS = [
+    tf.TensorSpec((None, None, len(ACTION_NAMES))),
+    tf.TensorSpec((None, None), "bool"),
+    Window(_RGB, _RGB, _ONE, _ONE, _NUMBER, _NUMBER),
+]
+
 _IS_POSITION = np.isin(np.arange(len(ACTION_NAMES)), COLUMNS.x + COLUMNS.y)
 
 
@@ -119,6 +128,9 @@ class StrokeOptimizer:
         # Measured while the first steps are compiled.
         self._spatter = ThreadPoolExecutor(1).submit(measure_spatter, generator)
         self._graph = functools.cache(self._compile)
+        self._weigh = tf.function(
+            self._importance, input_signature=_INPUTS, autograph=False
+        )
 
     @property
     def spatter(self):
@@ -127,21 +139,16 @@ class StrokeOptimizer:
 
     def _compile(self, has_palette, has_mask):
         """Compile `_descend`, once for all sides and numbers of strokes."""
-        number = tf.TensorSpec(())
-        rgb, one = (tf.TensorSpec((None, None, None, n)) for n in (3, 1))
-        window = Window(rgb, rgb, one, one, number, number)
         steps, ends = tf.TensorSpec((), "int32"), tf.TensorSpec((2,))
         return tf.function(
             functools.partial(self._descend, has_palette, has_mask),
             input_signature=[
-                tf.TensorSpec((None, None, len(ACTION_NAMES))),
-                tf.TensorSpec((None, None), "bool"),
-                window,
-                window,
-                Schedule(steps, number, ends),
+                *_INPUTS,
+                _INPUTS[-1],
+                Schedule(steps, _NUMBER, ends),
                 tf.TensorSpec((None, 3)),
                 tf.TensorSpec((len(ACTION_NAMES), 5, None)),
-                number,
+                _NUMBER,
             ],
             autograph=False,
         ).get_concrete_function()
@@ -272,6 +279,11 @@ class StrokeOptimizer:
             with the strokes on its canvas.
         """
         window = window.shrink(COARSE)
+        importance, painted = self._weigh(actions, active, window)
+        return importance.numpy(), window._replace(canvas=painted.numpy())
+
+    def _importance(self, actions, active, window):
+        """See `importance`; the second output is the painted canvas."""
         samples = curve_samples(_NUM_POINTS[COARSE])
         opacities = self._opacities(
             actions, active, tf.constant(COARSE), samples
@@ -279,14 +291,14 @@ class StrokeOptimizer:
         colors = tf.gather(actions, COLUMNS.color, axis=2)
         painted = composite(window.canvas, colors, opacities)
         error = _flat(window.mask * (painted - window.target))
-        opacities = tf.reshape(opacities, [*actions.shape[:2], -1])
+        batch, num_strokes, _ = tf.unstack(tf.shape(actions))
+        opacities = tf.reshape(opacities, [batch, num_strokes, -1])
         weights, _ = compositing_weights(opacities)
         below = beneath(window.canvas, colors, opacities)
         change = weights[:, :, None] * (colors[..., None] - below)
         change *= _flat(window.mask)[:, None]
         without = change * (change - 2 * error[:, None])
-        importance = tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2)
-        return importance.numpy(), window._replace(canvas=painted.numpy())
+        return tf.reduce_sum(tf.reduce_mean(without, axis=3), axis=2), painted
 
 
 @functools.lru_cache(maxsize=4)

@@ -34,7 +34,7 @@ _LEARNING_RATE = 0.06
 # root of the number of strokes.
 _LEAST_SIDE, _SIDE_OF_ROOT = 128, 8.5
 # Points of a stroke's path, by the side in pixels that it is drawn at.
-_NUM_POINTS = {8: 16, 16: 16, 24: 24, 32: 24, 48: 32, 64: 32, 96: 32, 128: 32}
+_NUM_POINTS = {16: 16, 24: 24, 32: 24, 64: 32, 128: 32}
 # Radius in pixels above which a stroke is drawn smaller, and enlarged.
 _SMOOTH_RADIUS = 1.5
 # Part of a stroke's reach that is drawn: beyond it is hardly any paint.
@@ -130,19 +130,29 @@ def composite_patches(ground, patches, opacities, colors, ratios):
         ratios: float32 array `(n,)`, see `variance`.
 
     Returns:
-        The canvas as `ground`, and a list of what lay beneath each stroke.
+        The canvas as `ground`; and for each stroke a float32 array `(5, h,
+        w)` on its box: its colour less the mean beneath, the variance
+        beneath, and the expected square of their difference.
     """
     canvas, beneath = ground.copy(), []
     strokes = zip(patches.box, opacities, colors[..., None, None], ratios)
     for box, opacity, color, ratio in strokes:
-        view = canvas[:, *box]
-        below = view.copy()
-        beneath.append(below)
-        difference = color - below[:3]
-        noise = (ratio * opacity) * (1 - opacity)
+        view, clear = canvas[:, *box], 1 - opacity
+        below = np.empty((5, *opacity.shape), "float32")
+        difference, varied = below[:3], below[4]
+        np.subtract(color, view[:3], out=difference)
+        below[3] = view[3]
+        np.einsum("chw,chw->hw", difference, difference, out=varied)
+        varied /= 3
+        varied += below[3]
         view[:3] += opacity * difference
-        view[3] *= (1 - opacity) ** 2 + noise
-        view[3] += noise * np.mean(difference * difference, axis=0)
+        noise = ratio * opacity
+        noise *= clear
+        noise *= varied
+        clear *= clear
+        view[3] *= clear
+        view[3] += noise
+        beneath.append(below)
     return canvas, beneath
 
 
@@ -152,7 +162,7 @@ def patch_gradients(gradient, beneath, patches, opacities, colors, ratios):
     Args:
         gradient: float32 array `(4, height, width)`, of a loss by the canvas;
             in the end it is that by the ground.
-        beneath: see `composite_patches`.
+        beneath: see `composite_patches`; it is used up.
         patches: `Patches`.
         opacities: see `composite_patches`.
         colors: see `composite_patches`.
@@ -164,21 +174,25 @@ def patch_gradients(gradient, beneath, patches, opacities, colors, ratios):
     by_opacity, by_color = [None] * len(colors), np.empty_like(colors)
     by_ratio = np.empty_like(ratios)
     for k in reversed(range(len(colors))):
-        view, below = gradient[:, *patches.box[k]], beneath[k]
-        opacity, clear = opacities[k], 1 - opacities[k]
-        difference = colors[k, :, None, None] - below[:3]
-        varied = np.mean(difference * difference, axis=0) + below[3]
-        noise, by_noise = opacity * clear, view[3] * varied
-        by_ratio[k] = np.sum(by_noise * noise)
-        noise *= ratios[k]
-        by_opacity[k] = np.sum(view[:3] * difference, axis=0)
-        by_opacity[k] += by_noise * (ratios[k] * (1 - 2 * opacity))
-        by_opacity[k] -= 2 * view[3] * clear * below[3]
-        by_difference = difference * (view[3] * noise * (2 / 3))
-        by_color[k] = np.sum(view[:3] * opacity + by_difference, axis=(1, 2))
-        view[:3] *= clear
-        view[:3] -= by_difference
-        view[3] *= clear**2 + noise
+        by_mean, by_variance = np.split(gradient[:, *patches.box[k]], [3])
+        by_variance = by_variance[0]
+        difference, (below, varied) = np.split(beneath[k], [3])
+        opacity, clear, ratio = opacities[k], 1 - opacities[k], ratios[k]
+        noise, by_noise = opacity * clear, by_variance * varied
+        by_ratio[k] = np.vdot(by_noise, noise)
+        noise *= ratio
+        by_noise *= ratio - 2 * ratio * opacity
+        by_noise -= 2 * by_variance * clear * below
+        by_noise += np.einsum("chw,chw->hw", by_mean, difference)
+        by_opacity[k] = by_noise
+        by_color[k] = np.einsum("chw,hw->c", by_mean, opacity)
+        difference *= by_variance * noise * (2 / 3)
+        by_color[k] += difference.sum(axis=(1, 2))
+        by_mean *= clear
+        by_mean -= difference
+        clear *= clear
+        clear += noise
+        by_variance *= clear
     return by_opacity, by_color, by_ratio
 
 
@@ -309,7 +323,7 @@ def _importance(strokes, drawn, canvas, beneath, planes, scale):
     error = canvas[:3] - planes
     for k in reversed(range(len(beneath))):
         box, opacity = strokes.patches.box[k], drawn[0][k]
-        difference = drawn[1][k, :, None, None] - beneath[k][:3]
+        difference = beneath[k][:3]
         change = clear[box] * opacity * difference
         lower = np.mean(change * (change - 2 * error[:, *box]), axis=0)
         noise = drawn[2][k] * clear[box] ** 2 * opacity * (1 - opacity)
