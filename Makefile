@@ -9,7 +9,7 @@ BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: paint test fuzz lint html colab presets engine address clean
+.PHONY: paint test fuzz cluster-test lint html colab presets engine address clean
 
 paint: .venv/.installed
 	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$$($(BIN)/python -c \
@@ -25,6 +25,11 @@ test: .venv/.installed-test engine
 fuzz: .venv/.installed-test engine
 	NBPAINTER_FUZZ_SECONDS=$(or $(SECONDS),3600) \
 	  $(BIN)/python -m pytest tests/test_fuzz.py
+
+# Work on a Dask cluster: a scheduler and two workers on this machine.
+cluster-test: .venv/.installed-test engine
+	$(BIN)/python -m pip install -q -e '.[test,cluster]'
+	$(BIN)/python -m pytest tests/test_parallel.py
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

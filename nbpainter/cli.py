@@ -39,6 +39,8 @@ _VGG19 = (
     "VGG19 looks on: it fetches 80 MB once, and takes 1.4 GB of memory and "
     "about two minutes for 400 strokes."
 )
+# Memory that a process takes to paint.
+_PAINT_BYTES = 1.3e9
 _METRICS = ("fvu", "texture", "accuracy", "calibration_error")
 
 
@@ -150,11 +152,16 @@ def main(arguments=None):
     except Exception as error:
         if terminated.is_set():  # A library made another error of it.
             return 143
-        sentences = [s for k, s in _SENTENCES.items() if isinstance(error, k)]
-        if not sentences:
+        if not isinstance(error, tuple(_SENTENCES)):
             raise
-        _complain(sentences[0].format(error))
+        _complain(_sentence(error))
         return 2
+
+
+def _sentence(error):
+    """What a user reads of an error that can be mended."""
+    sentences = [s for k, s in _SENTENCES.items() if isinstance(error, k)]
+    return sentences[0].format(error)
 
 
 def _complain(sentence):
@@ -198,7 +205,9 @@ def _paint(arguments):
     """Paint photographs.
 
     Ctrl-C ends with the painting as it is: all its files are written, and the
-    exit code is 130.
+    exit code is 130. Several photographs are painted side by side, as many as
+    this machine has cores and memory for; then Ctrl-C leaves out those under
+    way, and --skip-existing goes on with them.
 
     Args:
         photos PHOTO...: a picture file, or a folder of them
@@ -220,6 +229,8 @@ def _paint(arguments):
         --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
             default: dry_brush, or the one of the painting to resume
         --skip-existing: leave out photographs whose files are all there
+        --cluster ADDRESS: paint several photographs on a Dask cluster, such as
+            tcp://127.0.0.1:8786, that sees the same files
         --export ENDING...: leave more files: svg html webp mp4 pdf
         --curve: leave curve.png: decibels against strokes and seconds
         --out DIR=painting: the files' folder; with several photographs, one
@@ -247,31 +258,59 @@ def _paint(arguments):
     choices["num_strokes"] = arguments.strokes
     _load("painter.coarse_to_fine").check_choices(**choices)
     choices |= {"mask": arguments.mask, "resume": arguments.resume}
-    choices |= {"focus": arguments.focus}
+    choices |= {"focus": arguments.focus, "generator": brush}
+    num_bytes = _PAINT_BYTES
     if arguments.loss == "vgg19":
         print(_VGG19, flush=True)
-        choices["loss"] = nbpainter.PerceptualLoss()
-    choices["generator"] = brush
-    out, failed = pathlib.Path(arguments.out), 0
-    common = choices, exported, arguments.curve
+        choices["loss"], num_bytes = arguments.loss, 2 * _PAINT_BYTES
+    out, jobs = pathlib.Path(arguments.out), []
     for name, photo in photos.items():
         folder = out / name if several else out
         files = map(folder.joinpath, _file_names(exported, arguments.curve))
         if arguments.skip_existing and all(file.exists() for file in files):
             print(f"{photo}: painted already, in {folder}.")
-            continue
-        if not several:
-            return _paint_one(photo, out, started, *common)
-        print(f"{photo}:")
-        try:
-            if _paint_one(photo, folder, started, *common):
+        else:
+            jobs.append((photo, folder, choices, exported, arguments.curve))
+    if several:
+        jobs = [(os.getcwd(), *job) for job in jobs]
+        return _paint_all(jobs, num_bytes, arguments.cluster)
+    for job in jobs:
+        line, interrupted = _paint_one(*job, started)
+        print(line)
+        return 130 * interrupted
+
+
+def _paint_all(jobs, num_bytes, cluster):
+    """Paint several photographs: 130 after Ctrl-C, else 0."""
+    parallel, started = _load("parallel"), time.perf_counter()
+    failed = 0
+    with parallel.on_cluster(cluster):
+        painted = parallel.spread(_try_painting, jobs, num_bytes)
+        for done, (line, interrupted) in enumerate(painted, 1):
+            passed = time.perf_counter() - started
+            left = passed / done * (len(jobs) - done)
+            line = f"{done} of {len(jobs)}, {left / 60:.0f} min left: {line}"
+            if interrupted:
+                print(line)
                 return 130
-        except NBPainterError as error:
-            failed += 1
-            _complain(str(error))
-        started = time.perf_counter()
+            if interrupted is None:
+                failed += 1
+                _complain(line)
+            else:
+                print(line)
     if failed:
-        raise DataError(f"{failed} of {len(photos)} photographs failed.")
+        raise DataError(f"{failed} of {len(jobs)} photographs failed.")
+
+
+def _try_painting(place, photo, *arguments):
+    """As `_paint_one`; an error becomes its sentence, and `None`."""
+    os.chdir(place)  # A cluster's workers were started elsewhere.
+    try:
+        return _paint_one(photo, *arguments, verbose=0)
+    except tuple(_SENTENCES) as error:
+        sentence = _sentence(error)
+        named = str(photo) in sentence
+        return sentence if named else f"{photo}: {sentence}", None
 
 
 def _find_photos(places):
@@ -299,19 +338,25 @@ def _find_photos(places):
     return photos
 
 
-def _paint_one(photo, folder, started, choices, exported, curve):
-    """Paint one photograph and write its files: 130 after Ctrl-C, else 0."""
+def _paint_one(
+    photo, folder, choices, exported, curve, started=None, verbose=1
+):
+    """Paint a photograph: what is to be said, and whether Ctrl-C ended it."""
+    started = time.perf_counter() if started is None else started
+    _load("painter.coarse_to_fine")
     if not choices["resume"]:  # Before a folder is made.
         photo = nbpainter.load_photo(photo, choices["size"] or PaintConfig.size)
     folder = make_folder(folder)
+    if "loss" in choices:
+        choices = choices | {"loss": nbpainter.PerceptualLoss()}
     if choices["seconds"] is not None:
         seconds = choices["seconds"] * (1 - _FILES_PART) - _FILES_SECONDS
         seconds = max(0.1, seconds - (time.perf_counter() - started))
         choices = choices | {"seconds": seconds}
-    painting = nbpainter.paint(photo, **choices)
+    painting = nbpainter.paint(photo, **choices, verbose=verbose)
     with _held_interrupts() as held:
-        _write_painting(painting, folder, exported, curve)
-    return 130 if held or painting.figures["ended"] == "interrupt" else 0
+        line = _write_painting(painting, folder, exported, curve)
+    return line, bool(held) or painting.figures["ended"] == "interrupt"
 
 
 def _file_names(exported, curve):
@@ -323,7 +368,7 @@ def _file_names(exported, curve):
 
 
 def _write_painting(painting, folder, exported, curve):
-    """Write a painting's files and say so."""
+    """Write a painting's files and return the line that says so."""
     painting.save(folder / "painting.json")
     painting.save_image(folder / "painting.png")
     longer = max(painting.width, painting.height)
@@ -337,10 +382,9 @@ def _write_painting(painting, folder, exported, curve):
     if curve:
         figure = nbpainter.plotting.plot_curves({"": figures["curve"]})
         nbpainter.plotting.save_figure(figure, folder / "curve.png")
-    print(
+    return (
         f"{figures['num_strokes']} strokes, {figures['psnr']:.2f} dB, "
-        f"{figures['seconds']:.0f} s. In {folder}: "
-        f"{', '.join(written)}."
+        f"{figures['seconds']:.0f} s. In {folder}: {', '.join(written)}."
     )
 
 
@@ -394,11 +438,13 @@ def _draw(arguments):
         --out FILE.npz!
         --brush NAME|FILE.myb=dry_brush
         --seed N=0
+        --cluster ADDRESS: draw on a Dask cluster, see `paint`
     """
     path, brush = arguments.out, nbpainter.choose_brush(arguments.brush)
-    _load("data.drawing").write_drawn_episodes(
-        path, arguments.strokes, brush, arguments.seed, verbose=1
-    )
+    with _load("parallel").on_cluster(arguments.cluster):
+        _load("data.drawing").write_drawn_episodes(
+            path, arguments.strokes, brush, arguments.seed, verbose=1
+        )
     megabytes = os.path.getsize(path) / 1e6
     print(f"{arguments.strokes} strokes in {path}, {megabytes:.1f} MB.")
 
@@ -541,4 +587,5 @@ _COMMANDS = (
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Other processes find what they run by the module's own name.
+    sys.exit(importlib.import_module("nbpainter.cli").main())

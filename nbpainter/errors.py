@@ -1,6 +1,5 @@
 """The errors that nbpainter raises on purpose: one sentence each."""
 
-import contextlib
 import math
 import numbers
 import pathlib
@@ -83,6 +82,15 @@ def check_positive(name, value):
     return float(value)
 
 
+def available_memory():
+    """Return the bytes that this machine has left; infinite if not Linux."""
+    try:
+        text = pathlib.Path("/proc/meminfo").read_text()
+    except OSError:
+        return math.inf
+    return 1024 * int(re.search(r"MemAvailable: +(\d+)", text)[1])
+
+
 def check_memory(num_bytes):
     """Refuse to take more memory than this machine has left.
 
@@ -90,10 +98,8 @@ def check_memory(num_bytes):
         num_bytes: int, what is about to be taken.
 
     Raises:
-        MemoryError: if there is less, on Linux; elsewhere it is not known.
+        MemoryError: if there is less.
     """
-    with contextlib.suppress(OSError):
-        text = pathlib.Path("/proc/meminfo").read_text()
-        left = 1024 * int(re.search(r"MemAvailable: +(\d+)", text)[1])
-        if left < num_bytes:
-            raise MemoryError(f"{num_bytes / 1e9:.1f} of {left / 1e9:.1f} GB")
+    left = available_memory()
+    if left < num_bytes:
+        raise MemoryError(f"{num_bytes / 1e9:.1f} of {left / 1e9:.1f} GB")

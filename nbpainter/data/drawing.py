@@ -1,6 +1,5 @@
 """Draw episodes with the real engine, or redraw those of a file to check it."""
 
-import concurrent.futures
 import logging
 import math
 import pathlib
@@ -20,12 +19,13 @@ from nbpainter.data import episodes
 from nbpainter.engine import brush as engine, libmypaint
 from nbpainter.errors import MAX_STROKES, EngineError, check_count
 from nbpainter.files import make_folder, written_whole
+from nbpainter.parallel import spread
 from nbpainter.plotting import plot_actions, save_figure
 
 _logger = logging.getLogger(__name__)
 
-# Chunks for each core that may wait in memory, 31 MB each.
-_CHUNKS_PER_CORE = 4
+# Chunks of 31 MB that may wait in memory, and what drawing one takes.
+_GROUP, _CHUNK_BYTES = 4 * joblib.cpu_count(), 2e8
 
 # Strokes that an inspection shows and draws again.
 _NUM_SHOWN = 12
@@ -150,23 +150,11 @@ def _draw_chunks(num_strokes, brush, seed, verbose=0, size=WINDOW_SIZE):
     brush = engine.Brush(brush).settings
     bar = keras.utils.Progbar(num_strokes, verbose=verbose, unit_name="stroke")
     chunks = range(math.ceil(num_strokes / engine.CHUNK_STROKES))
-    num_cores = min(joblib.cpu_count(), len(chunks))
-    parallel = joblib.Parallel(num_cores, initializer=engine.start_worker)
-    draw_chunk = joblib.delayed(engine.draw_chunk)
+    jobs = [(num_strokes, brush, seed, chunk, size) for chunk in chunks]
     # In groups: what is drawn waits in memory until it is taken.
-    group = _CHUNKS_PER_CORE * num_cores
-    for first in range(0, len(chunks), group):
-        try:
-            drawn = parallel(
-                draw_chunk(num_strokes, brush, seed, chunk, size)
-                for chunk in chunks[first : first + group]
-            )
-        except concurrent.futures.process.BrokenProcessPool as error:
-            reason = str(error).partition("\n")[0]
-            raise EngineError(
-                f"The MyPaint engine stopped: {reason}"
-            ) from error
-        for strokes in drawn:
+    for first in range(0, len(jobs), _GROUP):
+        group = jobs[first : first + _GROUP]
+        for strokes in list(spread(engine.draw_chunk, group, _CHUNK_BYTES)):
             yield strokes
             bar.add(len(strokes))
 

@@ -11,7 +11,6 @@ import functools
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import weakref
@@ -32,6 +31,7 @@ from nbpainter.actions import (
 from nbpainter.engine.brush_file import load_brush, shipped_brushes
 from nbpainter.engine.libmypaint import Surface, load_library
 from nbpainter.errors import EngineError, check_count, check_size
+from nbpainter.parallel import start_worker
 
 CHUNK_STROKES = 2_500
 """Strokes of a file of episodes that one brush draws in one go."""
@@ -274,12 +274,13 @@ def run_trial():
 
     This is the process that `try_brush` starts.
     """
-    import resource
-
     global _in_trial
     _in_trial = True
     start_worker()
-    with contextlib.suppress(ValueError, OSError):  # Not on every system.
+    # Not on every system.
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (_TRIAL_SECONDS,) * 2)
         resource.setrlimit(resource.RLIMIT_AS, (_TRIAL_BYTES,) * 2)
@@ -394,17 +395,6 @@ def draw_strokes(actions, size=64, brush="dry_brush", seed=0):
     for stroke, pixels in zip(strokes, drawn):
         stroke[..., 3] = pixels[..., 3]
     return strokes
-
-
-def start_worker():
-    """Make a process ready to draw for another one.
-
-    It ends with that one, not by a Ctrl-C of its own, and libmypaint's
-    remarks do not get into its output.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
 
 
 def draw_chunk(num_strokes, brush, seed, chunk, size=WINDOW_SIZE):

@@ -1,0 +1,97 @@
+"""Spread work over the cores of this machine, or over a Dask cluster."""
+
+import contextlib
+import math
+import os
+import signal
+
+import joblib
+from joblib.externals.loky import process_executor
+
+from nbpainter.errors import NBPainterError, available_memory
+from nbpainter.files import explain, refusing
+
+
+@contextlib.contextmanager
+def on_cluster(address):
+    """Spread what a block spreads over a cluster instead of this machine.
+
+    Its workers need the same packages, and see the same files by the same
+    paths.
+
+    Args:
+        address: str, of a Dask scheduler, such as `"tcp://127.0.0.1:8786"`;
+            `None` for this machine.
+
+    Raises:
+        NBPainterError: if `dask[distributed]` is missing or nobody answers.
+    """
+    if address is None:
+        yield
+        return
+    sentence = (
+        "No Dask cluster at {path} ({reason}). Start one with `dask scheduler` "
+        "and `dask worker`; they need: pip install 'nbpainter[cluster]'"
+    )
+    with refusing(address, sentence, NBPainterError):
+        from dask.distributed import Client
+
+        client = Client(address, timeout=10)
+    with client, joblib.parallel_config("dask", client=client):
+        yield
+
+
+def spread(function, jobs, num_bytes):
+    """Call a function for each job, in as many processes as there are cores.
+
+    Fewer, where there is less memory; a single one is this process itself.
+    `joblib.parallel_config` chooses other engines, such as a Dask cluster.
+
+    Args:
+        function: what is called; it can be imported by its name.
+        jobs: list of tuples, the arguments of each call.
+        num_bytes: int, memory that a process needs.
+
+    Yields:
+        What the calls return, in the order of the jobs.
+
+    Raises:
+        NBPainterError: if a process dies.
+    """
+    cores, fitting = joblib.cpu_count(), available_memory() // num_bytes
+    num_processes = int(max(1, min(cores, fitting, len(jobs))))
+    parallel = joblib.Parallel(
+        num_processes,
+        return_as="generator",
+        pre_dispatch="n_jobs",
+        initializer=start_worker,
+        initargs=(cores // num_processes,),
+    )
+    stopped = ("BrokenProcessPool", "TerminatedWorkerError", "KilledWorker")
+    try:
+        yield from parallel(joblib.delayed(function)(*job) for job in jobs)
+    except Exception as error:
+        if type(error).__name__ not in stopped:
+            raise
+        raise NBPainterError(
+            f"A process of the work was stopped, maybe for want of memory "
+            f"({explain(error)}). Start again: what is done is kept."
+        ) from error
+
+
+def start_worker(num_threads=1):
+    """Make this process ready to work for another one.
+
+    It ends with that one, not by a Ctrl-C of its own, and what libraries say
+    does not get into that one's output.
+
+    Args:
+        num_threads: int, that TensorFlow may use. Default 1.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    # Networks need more than what else is taken for a leak.
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    for kind in ("INTRAOP", "INTEROP"):
+        os.environ[f"TF_NUM_{kind}_THREADS"] = str(num_threads)
