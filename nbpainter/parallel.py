@@ -93,5 +93,7 @@ def start_worker(num_threads=1):
         os.dup2(nowhere.fileno(), 1)
     # Networks need more than what else is taken for a leak.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-    for kind in ("INTRAOP", "INTEROP"):
-        os.environ[f"TF_NUM_{kind}_THREADS"] = str(num_threads)
+    number = str(num_threads)
+    os.environ.update(
+        TF_NUM_INTRAOP_THREADS=number, TF_NUM_INTEROP_THREADS=number
+    )
