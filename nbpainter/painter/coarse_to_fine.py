@@ -34,8 +34,9 @@ _SECONDS_PER_STROKE = 0.05
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
 # The same for a window that holds all of the painting.
 _STAGES_ALONE = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
-# Steps of all strokes together, over those of a group.
-_REFINEMENT = 0.3
+# Steps of all strokes together, over those of a group; and from how many
+# strokes on there are twice as many.
+_REFINEMENT, _MANY = 0.3, 2000
 # Of the seconds, if strokes are as many as fit into them.
 _REFINED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
@@ -404,7 +405,8 @@ class _Painter:
 
     def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
-        part = _REFINEMENT if loss is None else 1.0
+        part = _REFINEMENT * (1 + (len(self.actions) >= _MANY))
+        part = part if loss is None else 1.0
         self.actions = refine(
             self.actions,
             self.model,
