@@ -18,7 +18,7 @@ from nbpainter.errors import NBPainterError
 from nbpainter.parallel import on_cluster, spread
 
 NUM_PHOTOS = 4
-SMALL = ["--strokes", "4", "--size", "32", "--focus", "none"]
+SMALL = ["--strokes", "4", "--size", "160", "--focus", "none"]
 
 
 def _process(_):
@@ -82,7 +82,7 @@ def test_photographs_side_by_side_are_as_one_after_the_other(photos, tmp_path):
     together = _strokes(out)
     assert len(together) == NUM_PHOTOS
     for photo, strokes in zip(sorted(photos.iterdir()), together):
-        alone = nbpainter.paint(photo, 4, size=32, focus="none", verbose=0)
+        alone = nbpainter.paint(photo, 4, size=160, focus="none", verbose=0)
         np.testing.assert_array_equal(strokes, alone.actions)
 
 
@@ -164,7 +164,7 @@ def test_a_cluster_that_loses_a_worker_paints_all(cluster, photos, tmp_path):
     said = process.communicate(timeout=200)[0]
     assert process.returncode == 0, said
     for strokes, photo in zip(_strokes(out), sorted(photos.iterdir())):
-        alone = nbpainter.paint(photo, 4, size=32, focus="none", verbose=0)
+        alone = nbpainter.paint(photo, 4, size=160, focus="none", verbose=0)
         np.testing.assert_array_equal(strokes, alone.actions)
 
 

@@ -180,7 +180,7 @@ def patch_gradients(gradient, beneath, patches, opacities, colors, ratios):
         difference, (below, varied) = np.split(beneath[k], [3])
         opacity, clear, ratio = opacities[k], 1 - opacities[k], ratios[k]
         noise, by_noise = opacity * clear, by_variance * varied
-        by_ratio[k] = np.vdot(by_noise, noise)
+        by_ratio[k] = np.einsum("hw,hw->", by_noise, noise)
         noise *= ratio
         by_noise *= ratio - 2 * ratio * opacity
         by_noise -= 2 * by_variance * clear * below
@@ -203,6 +203,10 @@ def _enlarging(side, drawn):
     place = (np.arange(side) + 0.5) * (drawn / side) - 0.5
     place = place.clip(0, drawn - 1)[:, None]
     return np.maximum(0, 1 - abs(place - np.arange(drawn))).astype("float32")
+
+
+# A matrix product whose sums do not depend on the number of threads.
+_times = functools.partial(np.einsum, "ij,jk->ik")
 
 
 @functools.lru_cache(maxsize=4)
@@ -286,7 +290,7 @@ class _Strokes:
             for k, opacity in zip(batch.tolist(), drawn.numpy()):
                 matrix = self._matrices[k]
                 if matrix is not None:
-                    opacity = matrix @ opacity @ matrix.T
+                    opacity = _times(_times(matrix, opacity), matrix.T)
                 opacities[k] = opacity[self.patches.cut[k]]
         return opacities, colors, ratios[:, 0]
 
@@ -300,7 +304,7 @@ class _Strokes:
                 square[self.patches.cut[k]] = by_opacity[k]
                 matrix = self._matrices[k]
                 if matrix is not None:
-                    square = matrix.T @ square @ matrix
+                    square = _times(_times(matrix.T, square), matrix)
                 squares.append(square)
             others = by_color[batch], by_ratio[batch, None]
             gradient[batch] = self._differentiate(
