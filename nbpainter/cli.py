@@ -274,10 +274,11 @@ def _paint(arguments):
     if several:
         jobs = [(os.getcwd(), *job) for job in jobs]
         return _paint_all(jobs, num_bytes, arguments.cluster)
-    for job in jobs:
-        line, interrupted = _paint_one(*job, started)
-        print(line)
-        return 130 * interrupted
+    if not jobs:
+        return 0
+    line, interrupted = _paint_one(*jobs[0], started)
+    print(line)
+    return 130 * interrupted
 
 
 def _paint_all(jobs, num_bytes, cluster):

@@ -58,7 +58,7 @@ def spread(function, jobs, num_bytes):
     Raises:
         NBPainterError: if a process dies.
     """
-    cores, fitting = joblib.cpu_count(), available_memory() // num_bytes
+    cores, fitting = joblib.cpu_count(), available_memory() / num_bytes
     num_processes = int(max(1, min(cores, fitting, len(jobs))))
     parallel = joblib.Parallel(
         num_processes,
