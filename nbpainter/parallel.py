@@ -74,8 +74,8 @@ def spread(function, jobs, num_bytes):
         if type(error).__name__ not in stopped:
             raise
         raise NBPainterError(
-            f"A process of the work was stopped, maybe for want of memory "
-            f"({explain(error)}). Start again: what is done is kept."
+            "A process of the work was stopped, maybe for want of memory "
+            f"({explain(error)}). Close other programs and start again."
         ) from error
 
 

@@ -405,8 +405,9 @@ class _Painter:
 
     def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
-        part = _REFINEMENT * (1 + (len(self.actions) >= _MANY))
-        part = part if loss is None else 1.0
+        part = _REFINEMENT if len(self.actions) < _MANY else 2 * _REFINEMENT
+        if loss is not None:
+            part = 1.0
         self.actions = refine(
             self.actions,
             self.model,
