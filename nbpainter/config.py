@@ -115,19 +115,14 @@ class GANConfig(TrainingConfig):
     """
 
     num_strokes: int = _number(20_000, 256)
-    epochs: tuple = _number((10, 30), (1, 1))
+    epochs: tuple = _number((4, 16), (1, 1))
     num_dabs: int = _number(1536, 256)
-    batch_size: int = _number(32, 8)
+    batch_size: int = _number(16, 8)
     steps_per_epoch: int = _number(100, 4)
-    warm_up_steps: int = _number(50, 2)
-    g_learning_rate: float = 4e-3
+    warm_up_steps: int = _number(100, 2)
+    g_learning_rate: float = 1.2e-2
     d_learning_rate: float = 1e-3
     anchor: float = 10.0
-
-    @property
-    def lesson_epochs(self):
-        """Epochs of each round in the lesson, which has less time."""
-        return tuple(max(1, 7 * epochs // 10) for epochs in self.epochs)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,12 +3,16 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
 
 import nbpainter
 from nbpainter.engine import libmypaint
+
+# A shell's background jobs, and all that they start, would ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests, and the processes that they start, unpack files into their own place.
 os.environ["NBPAINTER_CACHE"] = tempfile.mkdtemp(prefix="nbpainter-cache-")

@@ -34,9 +34,10 @@ _SECONDS_PER_STROKE = 0.05
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
 # The same for a window that holds all of the painting.
 _STAGES_ALONE = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
-# Steps of all strokes together, over those of a group; and from how many
-# strokes on there are twice as many.
+# Steps of all strokes together, over those of a group: usually, from so many
+# strokes on, and with a focus.
 _REFINEMENT, _MANY = 0.3, 2000
+_OF_MANY, _IN_FOCUS = 0.6, 1.2
 # Of the seconds, if strokes are as many as fit into them.
 _REFINED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
@@ -405,7 +406,9 @@ class _Painter:
 
     def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
-        part = _REFINEMENT if len(self.actions) < _MANY else 2 * _REFINEMENT
+        part = _REFINEMENT if len(self.actions) < _MANY else _OF_MANY
+        if np.ptp(self.weight):
+            part = _IN_FOCUS
         if loss is not None:
             part = 1.0
         self.actions = refine(

@@ -31,8 +31,8 @@ from nbpainter.painter.optimizer import (
 # Of Adam on the logits, at the start of a cosine decay to 0.
 _LEARNING_RATE = 0.06
 # The picture's longer side in pixels: at least so many, and so many times the
-# root of the number of strokes.
-_LEAST_SIDE, _SIDE_OF_ROOT = 128, 8.5
+# root of the number of strokes. In focus, strokes are smaller.
+_LEAST_SIDE, _LEAST_IN_FOCUS, _SIDE_OF_ROOT = 128, 256, 8.5
 # Points of a stroke's path, by the side in pixels that it is drawn at.
 _NUM_POINTS = {16: 16, 24: 24, 32: 24, 64: 32, 128: 32}
 # Radius in pixels above which a stroke is drawn smaller, and enlarged.
@@ -424,11 +424,12 @@ def refine(
     rounds = np.array_split(np.arange(num_steps), -(-num_steps // _ROUND))
     has_room = target[..., 0].size >= _ROOM * len(actions)
     grows = loss is None and (has_room or len(rounds) > 1)
-    least = max(_LEAST_SIDE, _SIDE_OF_ROOT * len(actions) ** 0.5)
-    part = min(1.0, least / pixels)
-    height, width = (max(1, round(part * x)) for x in target.shape[:2])
     if weight is None:
         weight = np.ones_like(target[..., :1])
+    least = _LEAST_IN_FOCUS if np.ptp(weight) else _LEAST_SIDE
+    least = max(least, _SIDE_OF_ROOT * len(actions) ** 0.5)
+    part = min(1.0, least / pixels)
+    height, width = (max(1, round(part * x)) for x in target.shape[:2])
     if forbidden is None:
         forbidden = np.zeros_like(weight)
     target, ground, weight, forbidden = (

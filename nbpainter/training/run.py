@@ -11,6 +11,7 @@ import json
 import logging
 import time
 import zipfile
+import zlib
 
 import filelock
 import keras
@@ -235,15 +236,17 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.stage = folder, stage
         # Through JSON and back, as the file will have it.
-        self.recipe = json.loads(json.dumps(recipe))
+        content = json.dumps(recipe)
+        self.recipe = json.loads(content)
+        # Trainings at once, of other recipes, have files of their own.
+        self.name = f"{stage}-{zlib.crc32(content.encode()):08x}"
         self.variables = list(variables)
         self.history = {}
 
-    def _found(self):
+    def _found(self, name=None):
         """The checkpoints that are there, newest first."""
-        return sorted(
-            self.folder.glob(f"{self.stage}-[0-9]*{_SUFFIX}"), reverse=True
-        )
+        pattern = f"{name or self.name}-[0-9]*{_SUFFIX}"
+        return sorted(self.folder.glob(pattern), reverse=True)
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in (logs or {}).items():
@@ -272,7 +275,7 @@ class Checkpoints(keras.callbacks.Callback):
             "history": self.history,
             "num_arrays": len(arrays),
         }
-        name = f"{self.stage}-{epoch:05d}{_SUFFIX}"
+        name = f"{self.name}-{epoch:05d}{_SUFFIX}"
         with filelock.FileLock(self.folder.with_name(".lock")):
             path = make_folder(self.folder) / name
             with written_whole(path) as temporary, temporary.open("wb") as file:
@@ -291,7 +294,10 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             DataError: for a checkpoint of another training.
         """
-        for path in self._found():
+        found = self._found()
+        if not found and (others := self._found(f"{self.stage}-*")):
+            self._refuse(others[0])
+        for path in found:
             try:
                 head, arrays = _read_checkpoint(path)
             except Exception as error:  # zipfile raises almost anything.
@@ -301,16 +307,18 @@ class Checkpoints(keras.callbacks.Callback):
             shapes = [tuple(variable.shape) for variable in self.variables]
             same = [array.shape for array in arrays] == shapes
             if head["recipe"] != self.recipe or not same:
-                raise DataError(
-                    f"The checkpoint {path} belongs to a training with other "
-                    "data or settings: give the same ones, or start anew "
-                    "without --resume."
-                )
+                self._refuse(path)
             for variable, array in zip(self.variables, arrays):
                 variable.assign(array)
             self.history = head["history"]
             return head["epoch"]
         return 0
+
+    def _refuse(self, path):
+        raise DataError(
+            f"The checkpoint {path} belongs to a training with other data or "
+            "settings: give the same ones, or start anew without --resume."
+        )
 
     def clear(self):
         """Remove this training's checkpoints; others may be at work here."""

@@ -249,7 +249,7 @@ def test_a_killed_brush_resumes_to_the_same_bits(tmp_path):
     whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
     process = train(killed)
     for _ in range(1200):
-        if list(tmp_path.glob("killed/checkpoints/brush_kabura-0000[3-9]*")):
+        if list(tmp_path.glob("killed/checkpoints/brush_kabura-*-0000[3-9]*")):
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)

@@ -132,12 +132,12 @@ def test_a_gan_killed_in_both_rounds_resumes_to_the_same_bits(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     in_one_go = _train("gan", whole)
     for options, checkpoint in (
-        ([], "gan_0-00001"),
-        (["--resume"], "gan_1-00001"),
+        ([], "gan_0-*-00001"),
+        (["--resume"], "gan_1-*-00001"),
     ):
         process = _train("gan", killed, *options)
         for _ in range(1200):
-            if list(killed.glob(f"checkpoints/{checkpoint}*")):
+            if list(killed.glob(f"checkpoints/{checkpoint}.*")):
                 break
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
@@ -157,14 +157,16 @@ def test_a_gan_killed_in_both_rounds_resumes_to_the_same_bits(tmp_path):
 
 def test_a_training_leaves_the_checkpoints_of_others(tmp_path):
     variables = [keras.Variable([1.0])]
-    stages = [
-        nbpainter.Checkpoints(tmp_path / "checkpoints", stage, {}, variables)
-        for stage in ("one", "two")
+    trainings = [
+        nbpainter.Checkpoints(
+            tmp_path / "checkpoints", stage, {"seed": seed}, variables
+        )
+        for stage, seed in (("one", 0), ("two", 0), ("one", 1))
     ]
-    for stage in stages:
-        stage.save(1)
+    for epoch, training in enumerate(trainings, 1):
+        training.save(epoch)
     left = tmp_path / "checkpoints" / ".0.part.checkpoint"
     left.touch()  # Another training is about to move it to its place.
-    stages[0].clear()
+    trainings[0].clear()
     assert left.exists()
-    assert stages[1].restore() == 1
+    assert [training.restore() for training in trainings[1:]] == [2, 3]
