@@ -214,6 +214,25 @@ def move_actions(actions, origin, side):
     return moved
 
 
+def make_straight(x, y, angle, reach):
+    """Make actions of straight strokes.
+
+    Args:
+        x: float array, the middle of each.
+        y: float array.
+        angle: float array, their directions.
+        reach: float or float array, half of their length.
+
+    Returns:
+        A float64 array `(..., 12)`; all that is no place is 0.5.
+    """
+    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
+    actions = np.full((*angle.shape, len(ACTION_NAMES)), 0.5)
+    actions[..., COLUMNS.x] = np.stack([x - dx, x + 0 * dx, x + dx], axis=-1)
+    actions[..., COLUMNS.y] = np.stack([y - dy, y + 0 * dy, y + dy], axis=-1)
+    return actions
+
+
 def random_actions(num_strokes, seed=0):
     """Draw actions at random: every component uniform in `[0, 1)`.
 

@@ -22,15 +22,9 @@ from nbpainter.config import PaintConfig
 from nbpainter.errors import DataError, EngineError, NBPainterError, check_size
 from nbpainter.files import make_folder
 
-
-class _Printer(logging.Handler):
-    """Prints what the package says; an error of the output is not caught."""
-
-    def emit(self, record):
-        print(record.getMessage(), flush=True)
-
-
-_PRINTER = _Printer()
+# Prints what the package says; an error of the output is not caught.
+_PRINTER = logging.Handler()
+_PRINTER.emit = lambda record: print(record.getMessage(), flush=True)
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Of the seconds that a whole command may take, what the files need: a part of
 # them, and a constant.
@@ -171,20 +165,6 @@ def _complain(sentence):
         print(f"\nnbpainter: {line}", file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def _held_interrupts():
-    """Hold Ctrl-C back during a block: what it writes is promised."""
-    if threading.current_thread() is not threading.main_thread():
-        yield []
-        return
-    held = []
-    before = signal.signal(signal.SIGINT, lambda *_: held.append(True))
-    try:
-        yield held
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _load(module):
     """Import a module of ours that may need TensorFlow, quietly.
 
@@ -291,14 +271,10 @@ def _paint_all(jobs, num_bytes, cluster):
             passed = time.perf_counter() - started
             left = passed / done * (len(jobs) - done)
             line = f"{done} of {len(jobs)}, {left / 60:.0f} min left: {line}"
+            (_complain if interrupted is None else print)(line)
+            failed += interrupted is None
             if interrupted:
-                print(line)
                 return 130
-            if interrupted is None:
-                failed += 1
-                _complain(line)
-            else:
-                print(line)
     if failed:
         raise DataError(f"{failed} of {len(jobs)} photographs failed.")
 
@@ -355,7 +331,8 @@ def _paint_one(
         seconds = max(0.1, seconds - (time.perf_counter() - started))
         choices = choices | {"seconds": seconds}
     painting = nbpainter.paint(photo, **choices, verbose=verbose)
-    with _held_interrupts() as held:
+    held = []  # Ctrl-C waits: the files are promised.
+    with _load("parallel").on_interrupt(lambda *_: held.append(True)):
         line = _write_painting(painting, folder, exported, curve)
     return line, bool(held) or painting.figures["ended"] == "interrupt"
 
@@ -515,15 +492,10 @@ def _train(arguments):
         --resume: go on from the newest checkpoint in DIR
     """
     stage, brush, out = arguments.stage, arguments.brush, arguments.out
-    if brush is not None and stage != "brush":
+    if bool(brush) != (stage == "brush"):
         raise DataError(
-            f"{brush!r} is one word too many: only `nbpainter train brush` "
-            "takes a brush."
-        )
-    if stage == "brush" and not brush:
-        raise DataError(
-            "Say which brush: `nbpainter train brush charcoal`. `nbpainter "
-            "brushes` lists them."
+            "`nbpainter train brush` wants a brush of `nbpainter brushes`, "
+            f"and no other training takes one. Received: {brush!r}."
         )
     if brush and arguments.data:
         raise DataError(
@@ -537,11 +509,9 @@ def _train(arguments):
         return
     name = "generator_gan" if stage == "gan" else f"{stage}_pretrained"
     entry = nbpainter.read_manifest(out)[name]
-    metrics = ", ".join(
-        f"{key} {entry[key]:.4f}" for key in _METRICS if key in entry
-    )
+    metrics = [f"{key} {entry[key]:.4f}" for key in _METRICS if key in entry]
     print(
-        f"{metrics} on {entry['num_test_strokes']} unseen strokes, "
+        f"{', '.join(metrics)} on {entry['num_test_strokes']} unseen strokes, "
         f"{entry['num_weights']} weights, {entry['seconds']} s. In {out}."
     )
 

@@ -15,10 +15,16 @@ from nbpainter.errors import DataError
 
 # What the names of unfinished files begin with; the process follows.
 _MARK = f".{platform.node()}-"
+_NOT_WRITTEN = (
+    "{path} cannot be written ({reason}). Choose another place or make room."
+)
+_NO_FOLDER = (
+    "The folder {path} cannot be written to ({reason}). Choose another one."
+)
 
 
 @contextlib.contextmanager
-def refusing(path, sentence, kind=DataError):
+def refusing(path, sentence, kind=DataError, missing=None, caught=Exception):
     """Turn whatever the reading of a file raises into one sentence.
 
     Args:
@@ -27,16 +33,21 @@ def refusing(path, sentence, kind=DataError):
         sentence: str with `{path}` and `{reason}`: what is wrong, and the way
             out.
         kind: the error that is raised. Default `DataError`.
+        missing: the sentence where there is no such file. Default: the same.
+        caught: the errors of the block that are turned. Default: any, since
+            libraries raise almost anything.
 
     Yields:
         Nothing.
 
     Raises:
-        NBPainterError: of that kind, for any error of the block.
+        NBPainterError: of that kind, for these errors of the block.
     """
     try:
         yield
-    except Exception as error:  # Libraries raise almost anything.
+    except caught as error:
+        if missing and isinstance(error, FileNotFoundError):
+            sentence = missing
         reason = explain(error)
         raise kind(sentence.format(path=path, reason=reason)) from error
 
@@ -126,16 +137,11 @@ def written_whole(path):
     name = f"{_MARK}{os.getpid()}-{secrets.token_hex(8)}.part"
     temporary = path.parent / (name + "".join(path.suffixes[-2:]))
     try:
-        remove_left(path.parent)
-        temporary.touch(exist_ok=False)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or str(error).partition("\n")[0]
-        raise DataError(
-            f"{path} cannot be written ({reason}). Choose another place or "
-            "make room."
-        ) from error
+        with refusing(path, _NOT_WRITTEN, caught=OSError):
+            remove_left(path.parent)
+            temporary.touch(exist_ok=False)
+            yield temporary
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):  # No folder: said already.
             temporary.unlink(missing_ok=True)
@@ -171,14 +177,9 @@ def make_folder(path):
         DataError: if it cannot be made or written to.
     """
     path = pathlib.Path(path)
-    try:
+    with refusing(path, _NO_FOLDER, caught=OSError):
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
-    except OSError as error:
-        raise DataError(
-            f"The folder {path} cannot be written to "
-            f"({error.strerror or error}). Choose another one."
-        ) from error
     return path
 
 

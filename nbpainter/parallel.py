@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import signal
+import threading
 
 import joblib
 from joblib.externals.loky import process_executor
@@ -77,6 +78,28 @@ def spread(function, jobs, num_bytes):
             "A process of the work was stopped, maybe for want of memory "
             f"({explain(error)}). Close other programs and start again."
         ) from error
+
+
+@contextlib.contextmanager
+def on_interrupt(note):
+    """Call a function at each Ctrl-C of a block, instead of leaving it.
+
+    Nothing changes outside the main thread, where Python cannot listen, and
+    in a process that ignores Ctrl-C, such as a worker.
+
+    Args:
+        note: function of the signal's two arguments.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    main = threading.current_thread() is threading.main_thread()
+    if ignored or not main:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def start_worker(num_threads=1):

@@ -68,12 +68,9 @@ def _show(axes, pictures):
         axis.set_visible(False)
     for axis, picture in zip(axes.flat, pictures):
         picture = np.asarray(picture)
-        if picture.dtype == np.uint8:
-            picture = picture / 255
-        if picture.shape[-1] == 4:
-            opacity = picture[..., 3:]
-            picture = picture[..., :3] * opacity + 1 - opacity
-        axis.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+        if picture.dtype != np.uint8:
+            picture = np.clip(picture, 0, 1)
+        axis.imshow(picture, interpolation="nearest")
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_color("0.85")
 
@@ -204,12 +201,9 @@ def plot_maps(maps, titles=()):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    count = maps.shape[-1]
-    figure, axes = _figure(1, count, 2.2 * count, 2.4)
-    for index, axis in enumerate(axes.flat):
-        axis.imshow(maps[..., index], cmap="gray_r", vmin=0, vmax=maps.max())
-        axis.set(xticks=[], yticks=[])
-    for axis, title in zip(axes.flat, titles):
+    grey = 1 - np.moveaxis(maps, -1, 0)[..., None] / maps.max()
+    figure, axes = _grid(grey.repeat(3, axis=-1), len(grey), 2.2, 2.4)
+    for axis, title in zip(axes, titles):
         axis.set_title(title)
     return figure
 
@@ -245,12 +239,9 @@ def plot_history(history, lines=None, log=(), unit="epoch"):
         axis.set_visible(False)
     for name, axis in zip(names, axes.flat):
         _curves(axis, history[name], history.get(f"val_{name}"), unit)
-        for number, (label, value) in enumerate(
-            (lines or {}).get(name, {}).items()
-        ):
-            axis.axhline(
-                value, color=f"C{number + 2}", linestyle="--", label=label
-            )
+        for label, value in (lines or {}).get(name, {}).items():
+            color = f"C{len(axis.lines)}"
+            axis.axhline(value, color=color, linestyle="--", label=label)
         axis.set(xlabel=unit, title=name)
         if name in log:
             axis.set_yscale("log")
@@ -302,11 +293,8 @@ def plot_windows(photo, levels):
             chosen = row % 2 == 0 and column % 2 == 0
             corner = column * side - 0.5, row * side - 0.5
             face = (1, 0.5, 0, 0.35) if chosen else "none"
-            axis.add_patch(
-                patches.Rectangle(
-                    corner, side, side, facecolor=face, edgecolor="white"
-                )
-            )
+            square = patches.Rectangle(corner, side, side, fc=face, ec="white")
+            axis.add_patch(square)
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         axis.set_title(f"{rows} x {columns} windows, {num_strokes} strokes")
     return figure
@@ -373,20 +361,10 @@ def plot_calibration(calibration):
     axis.plot([0, 1], [0, 1], color="0.8", zorder=0)
     axis.errorbar(chance, real, error, fmt="o", capsize=3)
     for x, y, number in zip(chance, real, count.astype(int)):
-        axis.annotate(
-            str(number),
-            (x, y),
-            (6, -10),
-            textcoords="offset points",
-            fontsize=8,
-        )
-    axis.set(
-        xlabel="predicted probability of being real",
-        ylabel="share of real strokes",
-        xlim=(-0.05, 1.12),
-        ylim=(-0.1, 1.1),
-        aspect="equal",
-    )
+        axis.text(x + 0.02, y - 0.05, number, fontsize=8)
+    axis.set(xlim=(-0.05, 1.12), ylim=(-0.1, 1.1), aspect="equal")
+    axis.set_xlabel("predicted probability of being real")
+    axis.set_ylabel("share of real strokes")
     return figure
 
 

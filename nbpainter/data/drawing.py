@@ -88,9 +88,7 @@ def sample_episodes(num_strokes, seed=0):
     return tiny
 
 
-def draw_episodes(
-    num_strokes, brush="dry_brush", seed=0, path=None, size=WINDOW_SIZE
-):
+def draw_episodes(num_strokes, brush="dry_brush", seed=0, size=WINDOW_SIZE):
     """Draw episodes with the real MyPaint engine, at random, on all cores.
 
     Args:
@@ -98,7 +96,6 @@ def draw_episodes(
         brush: str, path or dict, see `nbpainter.engine.brush_file.load_brush`.
         seed: int >= 0; the same seed gives the same strokes, on any number
             of cores.
-        path: str or path of an `.npz` file to keep them in. Default: none.
         size: int, side of the pictures in pixels; a file has 64. Default 64.
 
     Returns:
@@ -106,12 +103,8 @@ def draw_episodes(
 
     Raises:
         EngineError: if libmypaint is missing or refuses the brush.
-        DataError: if `num_strokes` is not positive or `path` cannot be
-            written.
+        DataError: if `num_strokes` is not positive.
     """
-    if path is not None:
-        write_drawn_episodes(path, num_strokes, brush, seed)
-        return episodes.load_episodes(path)
     chunks = list(_draw_chunks(num_strokes, brush, seed, size=size))
     actions = random_actions(num_strokes, seed)
     return episodes.Episodes(actions, np.concatenate(chunks))

@@ -28,6 +28,8 @@ _NO_EPISODES = (
     "or draw a new one with `nbpainter draw`."
 )
 
+_NO_FILE = "There is no file {path}. Draw one with `nbpainter draw`."
+
 # Shapes of a row that the arrays of a file may have, and their types.
 _ARRAYS = {
     "actions": ([(12,)], ["f4", "f2", "f8"]),
@@ -167,14 +169,10 @@ def color_errors(actions, strokes):
         A float array `(n,)`: the largest error of a pixel, 0 to 255, that is
         left by the best opacity. Rounding alone leaves 1 or 2.
     """
-    ink = np.clip(1 - np.nan_to_num(actions[:, COLUMNS.color]), 0, 1)  # (n, 3)
-    darkness = 255 - strokes[:, ::4, ::4].astype("float32")
-    darkness = darkness.reshape(len(strokes), -1, 3)
-    power = np.maximum(np.sum(ink**2, axis=-1), 1e-3)
-    opacity = np.einsum("npc,nc->np", darkness, ink) / power[:, None]
-    opacity = np.clip(opacity, 0, 255)
-    errors = np.abs(darkness - opacity[..., None] * ink[:, None])
-    return errors.max(axis=(1, 2))
+    actions = np.clip(np.nan_to_num(actions), 0, 1)
+    sample = strokes[:, ::4, ::4]
+    expected = 255 * on_white(to_rgba(actions, sample))
+    return np.abs(expected - sample).max(axis=(1, 2, 3))
 
 
 def check_colors(path, actions, strokes):
@@ -213,16 +211,9 @@ def one_sentence(path):
     Raises:
         DataError: for any error of the block.
     """
-    try:
-        with refusing(path, _NO_EPISODES):
-            check_regular(path)
-            yield
-    except DataError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
-            raise
-        raise DataError(
-            f"There is no file {path}. Draw one with `nbpainter draw`."
-        ) from error
+    with refusing(path, _NO_EPISODES, missing=_NO_FILE):
+        check_regular(path)
+        yield
 
 
 @contextlib.contextmanager
@@ -337,12 +328,7 @@ def load_episodes(path, max_strokes=None):
     if max_strokes is not None:
         check_count("max_strokes", max_strokes, 1, 2**63)
     actions = read_actions(path)[:max_strokes]
-    try:
-        strokes = np.empty((len(actions), *STROKE_SHAPE), "uint8")
-    except MemoryError as error:
-        raise DataError(
-            f"{path} does not fit into memory. Pass `max_strokes`."
-        ) from error
+    strokes = np.empty((len(actions), *STROKE_SHAPE), "uint8")
     for rows, chunk in stroke_chunks(path):  # All: the checksum comes last.
         place = strokes[rows]
         place[...] = chunk[: len(place)]

@@ -5,14 +5,11 @@ is used, which wants credentials. Both resume and show progress. A file gets
 its name when every checksum in it is right.
 """
 
-import contextlib
 import errno
-import io
 import logging
 import os
 import pathlib
 import shutil
-import sys
 import unittest.mock
 import zipfile
 
@@ -32,7 +29,7 @@ _DAMAGED = ("DataCorruptionError", "JSONDecodeError")
 _STRANGER = ("UnauthenticatedError", "CredentialError", "SystemExit")
 
 
-def download_episodes(index, folder="episodes", verbose=1):
+def download_episodes(index, folder="episodes"):
     """Download files of the dataset, one at a time.
 
     A file that is there and whole is not fetched again; one that was broken
@@ -42,7 +39,6 @@ def download_episodes(index, folder="episodes", verbose=1):
     Args:
         index: int or sequence of ints from 0 to 77, which `episodes_*.npz`.
         folder: str or path, where they go. Default `"episodes"`.
-        verbose: 0 or 1, whether to show progress and the licence.
 
     Returns:
         A list of paths, for `open_episodes` or `nbpainter train --data`.
@@ -54,14 +50,13 @@ def download_episodes(index, folder="episodes", verbose=1):
     indices = [index] if not hasattr(index, "__iter__") else index
     indices = [check_count("index", i, 0, NUM_FILES - 1) for i in indices]
     folder = make_folder(folder)
-    if verbose:
-        logger = logging.getLogger(__name__)
-        logger.warning("Dataset: %s\n%s", PAGE, _licence())
+    logger = logging.getLogger(__name__)
+    logger.warning("Dataset: %s\n%s", PAGE, _licence())
     paths = [folder / f"episodes_{i}.npz" for i in indices]
     with filelock.FileLock(folder / ".lock"):
         for path in paths:
             if not _is_whole(path):
-                _download(path, verbose)
+                _download(path)
     return paths
 
 
@@ -74,13 +69,13 @@ def _is_whole(path):
         return False
 
 
-def _download(path, verbose):
+def _download(path):
     """Fetch a file into a folder beside its place, check it, move it."""
     place = path.parent / ".download"
     for _ in range(2):  # What cannot be resumed is fetched again, once.
         place.mkdir(exist_ok=True)
         try:
-            fetched = _fetch(path.name, place, verbose)
+            fetched = _fetch(path.name, place)
             if _is_whole(fetched):
                 fetched.replace(path)
                 shutil.rmtree(place, ignore_errors=True)
@@ -94,26 +89,21 @@ def _download(path, verbose):
     )
 
 
-def _fetch(name, place, verbose):
+def _fetch(name, place):
     """Fetch a file with whichever client is there; return its path."""
-    out = sys.stdout if verbose else io.StringIO()
-    err = sys.stderr if verbose else io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            import kagglehub
-        except ImportError:
-            import kaggle  # Without credentials it raises SystemExit.
+    try:
+        import kagglehub
+    except ImportError:
+        import kaggle  # Without credentials it raises SystemExit.
 
-            kaggle.api.dataset_download_file(
-                DATASET, name, path=str(place), quiet=not verbose
-            )
-            return place / name
-        # Given an `output_dir`, kagglehub does not resume; in Colab its
-        # shared cache may never answer.
-        chosen = {"KAGGLEHUB_CACHE": str(place.resolve())}
-        chosen["DISABLE_COLAB_CACHE"] = "1"
-        with unittest.mock.patch.dict(os.environ, chosen):
-            return pathlib.Path(kagglehub.dataset_download(DATASET, name))
+        kaggle.api.dataset_download_file(DATASET, name, str(place), quiet=False)
+        return place / name
+    # Given an `output_dir`, kagglehub does not resume; in Colab its
+    # shared cache may never answer.
+    chosen = {"KAGGLEHUB_CACHE": str(place.resolve())}
+    chosen["DISABLE_COLAB_CACHE"] = "1"
+    with unittest.mock.patch.dict(os.environ, chosen):
+        return pathlib.Path(kagglehub.dataset_download(DATASET, name))
 
 
 def _explain(name, error):

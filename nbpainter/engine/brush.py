@@ -18,13 +18,13 @@ import weakref
 import numpy as np
 
 from nbpainter.actions import (
-    ACTION_INDEX,
     COLUMNS,
     STROKE_SECONDS,
     WINDOW_SIZE,
     brush_radius,
     check_actions,
     curve_weights,
+    make_straight,
     pressure_weights,
     random_actions,
 )
@@ -307,7 +307,7 @@ def measure_radius_factor(settings):
         A float, rounded to three figures; 1 for a brush that draws nothing.
     """
     angles = np.repeat(np.arange(4) * np.pi / 4, 3)
-    actions = straight_strokes(angles, 0.5)
+    actions = make_straight(0.5, 0.5, angles, 0.25)
     actions[:, COLUMNS.pressure] = np.tile([0.4, 0.7, 1.0], 4)[:, None]
     radius = float(brush_radius(actions[0, COLUMNS.size]))
     # Away from both ends, and how far aside there.
@@ -328,25 +328,8 @@ def measure_radius_factor(settings):
     return factor
 
 
-def straight_strokes(angles, length):
-    """Make actions of straight strokes through the middle of the window.
-
-    Args:
-        angles: float array `(n,)`, their directions.
-        length: float, as a part of the window's side.
-
-    Returns:
-        A float array `(n, 12)`; all that is no place is 0.5.
-    """
-    actions = np.full((len(angles), len(ACTION_INDEX)), 0.5)
-    steps = length * np.array([-0.5, 0, 0.5])
-    actions[:, COLUMNS.x] += np.outer(np.cos(angles), steps)
-    actions[:, COLUMNS.y] += np.outer(np.sin(angles), steps)
-    return actions
-
-
 def aside(angles, size):
-    """Say how far to the right of a `straight_strokes`' path each pixel lies.
+    """Say how far to the right of a straight path each pixel lies.
 
     Args:
         angles: float array `(n,)`.

@@ -12,11 +12,12 @@ from nbpainter.actions import (
     COLUMNS,
     WINDOW_SIZE,
     brush_radius,
+    make_straight,
     random_actions,
     sampling_matrix,
 )
 from nbpainter.engine import brush_file
-from nbpainter.engine.brush import Brush, aside, draw_strokes, straight_strokes
+from nbpainter.engine.brush import Brush, aside, draw_strokes
 from nbpainter.engine.libmypaint import Surface
 from nbpainter.errors import EngineError
 
@@ -142,7 +143,7 @@ def _paint_beside(settings):
     path, another to a side of the canvas.
     """
     angles = np.repeat(np.arange(8) * np.pi / 4, 6)
-    actions = straight_strokes(angles, 0.4)
+    actions = make_straight(0.5, 0.5, angles, 0.2)
     opacity = draw_strokes(actions, brush=settings)[..., 3].reshape(8, -1)
     distance = aside(angles, WINDOW_SIZE).reshape(8, -1)
     mean = np.sum(opacity * distance, axis=1) / np.sum(opacity + 1e-9, axis=1)

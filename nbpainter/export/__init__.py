@@ -7,14 +7,10 @@ from nbpainter.painter.painting import Painting
 _WRITERS = {
     ".svg": svg.write_svg,
     ".html": player.write_player,
-    ".gif": Painting.save_animation,
-    ".webp": Painting.save_animation,
-    ".mp4": Painting.save_animation,
     ".pdf": sheets.write_sheets,
-    ".png": Painting.save_image,
-    ".jpg": Painting.save_image,
-    ".jpeg": Painting.save_image,
     ".json": Painting.save,
+    **dict.fromkeys((".gif", ".webp", ".mp4"), Painting.save_animation),
+    **dict.fromkeys((".png", ".jpg", ".jpeg"), Painting.save_image),
 }
 
 

@@ -5,9 +5,7 @@ and `mypaint-tiled-surface.c`); the numbers in them are weights.
 """
 
 from collections import namedtuple
-from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
@@ -66,7 +64,11 @@ _NUMBERS += ("basic_radius", "fade")
 _OTHERS = ("of_speed", "lag", "slowdown")
 
 
-class Brush(namedtuple("Brush", _CURVES + _NUMBERS + _OTHERS)):
+_FIELDS = _CURVES + _NUMBERS + _OTHERS
+_DEFAULTS = (0.0, 1.0, 0.0, None, None, 0.0)  # From `per_second` on.
+
+
+class Brush(namedtuple("Brush", _FIELDS, defaults=_DEFAULTS)):
     """What a brush file says of a dab; curves are values at `KNOTS`.
 
     Attributes:
@@ -89,7 +91,10 @@ class Brush(namedtuple("Brush", _CURVES + _NUMBERS + _OTHERS)):
     """
 
 
-class Dabs(NamedTuple):
+_DABS = "stroke x y radius opacity hardness times nib"
+
+
+class Dabs(namedtuple("Dabs", _DABS)):
     """Dabs of several strokes in one row; all `(num_dabs,)`, in pixels.
 
     Attributes:
@@ -104,17 +109,7 @@ class Dabs(NamedTuple):
             cosine and sine of its angle; empty if all are round.
     """
 
-    stroke: tf.Tensor
-    x: tf.Tensor
-    y: tf.Tensor
-    radius: tf.Tensor
-    opacity: tf.Tensor
-    hardness: tf.Tensor
-    times: tf.Tensor
-    nib: list
 
-
-@keras.saving.register_keras_serializable("nbpainter")
 class DabField(layers.Layer):
     """How densely one draw of a stroke covers each pixel with paint.
 
@@ -143,10 +138,6 @@ class DabField(layers.Layer):
         self.curves, self.lags = curves, lags
         self._samples = curve_samples(_NUM_PIECES)
 
-    def get_config(self):
-        own = {"curves": self.curves, "lags": self.lags}
-        return {**super().get_config(), **own}
-
     def build(self, input_shape):
         if not self.curves:
             return add_weights(self, **START)
@@ -159,8 +150,7 @@ class DabField(layers.Layer):
 
     def _brush(self):
         if self.curves:
-            values = dict(zip(Brush._fields, self.weights))
-            return Brush(**{"lag": None, "slowdown": 0.0} | values)
+            return Brush(*self.weights)
         pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
         # At half of the pressure the slope changes nothing.
         slope = self.opacity_slope * (pressure - PRESSURE_SCALE / 2)
@@ -176,11 +166,6 @@ class DabField(layers.Layer):
             jitter=tf.exp(self.log_jitter),
             per_radius=count,
             per_basic_radius=count,
-            per_second=0.0,
-            basic_radius=1.0,
-            fade=0.0,
-            of_speed=None,
-            lag=None,
             slowdown=self.slowdown,
         )
 
@@ -335,7 +320,6 @@ class DabField(layers.Layer):
             of_speed=np.stack(of_speed),
             lag=setting(settings, "slow_tracking_per_dab", 0.0)
             + _speed_curve(settings, "slow_tracking_per_dab", speed),
-            slowdown=0.0,
         )
         for weight, value in zip(self.weights, brush):
             weight.assign(value)

@@ -90,14 +90,8 @@ def find_weights(name, folder):
     Raises:
         DataError: if they are in neither.
     """
-    for place in (pathlib.Path(folder), _presets()):
-        path = place / (name + _SUFFIX)
-        if path.exists():
-            return path
-    raise DataError(
-        f"There are no weights {name!r} in {folder}, nor are they shipped. "
-        f"Train them first: `nbpainter train {name.partition('_')[0]}`."
-    )
+    path = pathlib.Path(folder, name + _SUFFIX)
+    return path if path.exists() else _presets() / path.name
 
 
 def _find_entry(name_or_path):

@@ -6,7 +6,7 @@ Gaussians. All lengths count in brush radii, so the field has no fixed
 resolution. Only the brush is learned; the geometry is given.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ _SPEED = 17.6  # Radii a second; slower than that hardly shows.
 _TINY = 1e-12  # Keeps the gradient of a stroke of no length finite.
 
 
-class Path(NamedTuple):
+class Path(namedtuple("Path", "step_x step_y x y pressure length radius")):
     """Pieces of even parameter that strokes are cut into.
 
     Attributes:
@@ -44,16 +44,8 @@ class Path(NamedTuple):
         radius: float tensor `(batch, 1)`, of the brush.
     """
 
-    step_x: object
-    step_y: object
-    x: object
-    y: object
-    pressure: object
-    length: object
-    radius: object
 
-
-class Gaussians(NamedTuple):
+class Gaussians(namedtuple("Gaussians", "x y variance_x variance_y mass")):
     """Gaussians, all of shapes that broadcast to the variances'.
 
     Attributes:
@@ -63,12 +55,6 @@ class Gaussians(NamedTuple):
         variance_y: float tensor `(num_maps, batch, points)`.
         mass: float tensor, the value at the centre.
     """
-
-    x: object
-    y: object
-    variance_x: object
-    variance_y: object
-    mass: object
 
 
 def _per_map(values):
@@ -243,12 +229,6 @@ class StrokeField(layers.Layer):
         self.curves, self.lags = curves, lags
         self.num_nib, self.nib_follows = num_nib, nib_follows
         self._samples = curve_samples(num_points)
-
-    def get_config(self):
-        names = ["num_points", "num_maps", "curves", "lags"]
-        names += ["num_nib", "nib_follows"]
-        own = {name: getattr(self, name) for name in names}
-        return {**super().get_config(), **own}
 
     def build(self, input_shape):
         steps = np.linspace(0, 1, self.num_maps)

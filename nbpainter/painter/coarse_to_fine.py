@@ -5,11 +5,8 @@ strokes of a window are moved by gradient descent, first at few pixels, then
 at more; strokes that hardly help start again where the error is.
 """
 
-import contextlib
 import dataclasses
 import os
-import signal
-import threading
 import time
 
 import keras
@@ -27,6 +24,7 @@ from nbpainter.painter.painting import Painting
 from nbpainter.painter.refinement import refine
 from nbpainter.painter.stroke_file import MAX_STROKES
 from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
+from nbpainter.parallel import on_interrupt
 
 # Seconds for a stroke, guessed before any was painted.
 _SECONDS_PER_STROKE = 0.05
@@ -178,7 +176,7 @@ def paint(
             f"The painting to resume has {len(painting)} strokes already. Ask "
             f"for more. Received: num_strokes={num_strokes}."
         )
-    with clock.stopped_by_interrupt():
+    with on_interrupt(clock.interrupt):
         areas = _load_forbidden(mask, target), images.load_focus(focus, target)
         painter = _Painter(
             painting, target, *areas, num_steps, learning_rate, clock
@@ -224,26 +222,11 @@ class _Clock:
     def remaining(self):
         return 0.0 if self.interrupted else self.seconds - self.passed()
 
-    @contextlib.contextmanager
-    def stopped_by_interrupt(self):
-        """Take the first Ctrl-C as a wish to stop soon.
-
-        The second one raises `KeyboardInterrupt`, as ever. Outside the main
-        thread Python cannot listen, and nothing changes.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(*_):
-            self.interrupted = True
-            signal.signal(signal.SIGINT, before)
-
-        before = signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def interrupt(self, *_):
+        """Take the first Ctrl-C as a wish to stop soon, the second as ever."""
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
 
 
 def _load_forbidden(mask, target):

@@ -8,8 +8,8 @@ drawing one dab.
 """
 
 import functools
+from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -50,7 +50,7 @@ _INPUTS = [
 _IS_POSITION = np.isin(np.arange(len(ACTION_NAMES)), COLUMNS.x + COLUMNS.y)
 
 
-class Schedule(NamedTuple):
+class Schedule(namedtuple("Schedule", "num_steps learning_rate snap")):
     """How far strokes are moved.
 
     Attributes:
@@ -59,10 +59,6 @@ class Schedule(NamedTuple):
         snap: float32 array `(2,)` in `[0, 1]`, how far colours are drawn to
             the nearest of the palette, at the first and at the last step.
     """
-
-    num_steps: int
-    learning_rate: float
-    snap: np.ndarray
 
 
 def adam_update(values, gradient, first, second, step, learning_rate):
@@ -182,19 +178,8 @@ class StrokeOptimizer:
         )
         return moved.numpy()
 
-    def _descend(
-        self,
-        has_palette,
-        has_mask,
-        logits,
-        active,
-        window,
-        coarse,
-        schedule,
-        palette,
-        samples,
-        spatter,
-    ):
+    def _descend(self, has_palette, has_mask, logits, *inputs):
+        active, window, coarse, schedule, palette, samples, spatter = inputs
         last = tf.cast(schedule.num_steps, "float32")
         side = tf.shape(window.target)[1]
 

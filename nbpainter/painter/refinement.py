@@ -10,13 +10,13 @@ that do little are set anew on top, at peaks of the error, along its contours.
 
 import functools
 import time
-from typing import NamedTuple
+from collections import namedtuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nbpainter.actions import ACTION_NAMES, COLUMNS, move_actions
+from nbpainter.actions import ACTION_NAMES, COLUMNS, make_straight, move_actions
 from nbpainter.images import resize
 from nbpainter.models.stroke_field import curve_samples
 from nbpainter.painter.canvas import measure_extent
@@ -60,7 +60,7 @@ _NEW_SIZE, _NEW_REACH = -0.3, 0.15
 _FORBIDDEN = 3.0
 
 
-class Patches(NamedTuple):
+class Patches(namedtuple("Patches", "corner side drawn box cut")):
     """Where strokes are drawn: a square around each.
 
     Attributes:
@@ -72,12 +72,6 @@ class Patches(NamedTuple):
             stroke may cover.
         cut: list of pairs of slices, the same in the square.
     """
-
-    corner: np.ndarray
-    side: np.ndarray
-    drawn: np.ndarray
-    box: list
-    cut: list
 
 
 def cut_patches(actions, height, width, reach):
@@ -365,13 +359,9 @@ def _set_anew(actions, importance, error, target, weight, palette):
     angle = np.arctan2(right, -down)  # At right angles to the gradient.
     unit = max(height, width)
     reach = _NEW_REACH / len(actions) ** 0.5
-    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
     x, y = (column + 0.5) / unit, (row + 0.5) / unit
-    new = actions[weak]
-    new[:, COLUMNS.x] = np.stack([x - dx, x, x + dx], axis=-1)
-    new[:, COLUMNS.y] = np.stack([y - dy, y, y + dy], axis=-1)
+    new = np.float32(make_straight(x, y, angle, reach))
     new[:, COLUMNS.size] = np.median(actions[:, COLUMNS.size]) + _NEW_SIZE
-    new[:, COLUMNS.pressure] = 0.5
     new[:, COLUMNS.color] = target[row, column]
     if len(palette):
         apart = new[:, None, COLUMNS.color] - np.float32(palette)

@@ -102,11 +102,6 @@ def _model():
     def limits(kind, low, high):
         return Annotated[kind, Field(ge=low, le=high)]
 
-    def array(kind, length):
-        return Annotated[
-            list[kind], Field(min_length=length, max_length=length)
-        ]
-
     def few(kind, length):
         # Millions of errors would take minutes and gigabytes.
         return Annotated[list[kind], FailFast(), Field(max_length=length)]
@@ -115,14 +110,14 @@ def _model():
     text = Annotated[
         str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$", to_lower=True)
     ]
-    point = array(limits(float, -2, 3), 2)
+    point = tuple[(limits(float, -2, 3),) * 2]
 
     class Stroke(BaseModel, strict=True):
         start: point
         control: point
         end: point
         radius: limits(float, 1e-6, 1)
-        pressure: array(limits(float, 0, 1), 2)
+        pressure: tuple[(limits(float, 0, 1),) * 2]
         color: text
 
     class Figures(BaseModel, strict=True, extra="allow"):
@@ -131,7 +126,7 @@ def _model():
         seconds: limits(number, 0, 10**9) = 0
         planned: limits(int, 1, 10**9) = 1
         ended: Literal["strokes", "seconds", "interrupt"] = "strokes"
-        curve: few(array(limits(number, -1000, 10**9), 3), MAX_STROKES) = []
+        curve: few(tuple[(limits(number, -1000, 10**9),) * 3], MAX_STROKES) = []
 
     class File(BaseModel, strict=True):
         format: Literal[FORMAT]

@@ -7,12 +7,12 @@ margin shows what strokes do to the neighbourhood. Windows of one 2 x 2 parity
 class do not touch each other, so a class is painted at once, in one batch.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nbpainter.actions import ACTION_NAMES, COLUMNS, move_actions
+from nbpainter.actions import COLUMNS, make_straight, move_actions
 from nbpainter.images import resize
 
 MAX_BATCH = 512
@@ -40,7 +40,10 @@ _SIZES = 0.9, 0.2
 _EDGE = 0.03
 
 
-class Window(NamedTuple):
+_FIELDS = "target canvas mask forbidden margin pixels"
+
+
+class Window(namedtuple("Window", _FIELDS)):
     """A batch of windows, at one resolution.
 
     Attributes:
@@ -53,13 +56,6 @@ class Window(NamedTuple):
         margin: float, the share of the side that no stroke's path enters.
         pixels: float, what the side measures in pixels of the painting.
     """
-
-    target: np.ndarray
-    canvas: np.ndarray
-    mask: np.ndarray
-    forbidden: np.ndarray
-    margin: float
-    pixels: float
 
     def shrink(self, side):
         """Average the pictures down to a side that divides theirs."""
@@ -324,12 +320,8 @@ def place_strokes(window, num_strokes, random, sizes=_SIZES):
     y = (row + random.random(shape)) / side
     angle = 2 * np.pi * random.random(shape)
     reach = (1 - 2 * window.margin) * (0.08 + 0.15 * random.random(shape))
-    dx, dy = reach * np.cos(angle), reach * np.sin(angle)
-    actions = np.empty((*shape, len(ACTION_NAMES)), "float32")
-    actions[..., COLUMNS.x] = np.stack([x - dx, x, x + dx], -1)
-    actions[..., COLUMNS.y] = np.stack([y - dy, y, y + dy], -1)
+    actions = np.float32(make_straight(x, y, angle, reach))
     actions[..., COLUMNS.size] = np.linspace(*sizes, num_strokes)
-    actions[..., COLUMNS.pressure] = 0.5
     windows = np.arange(num_windows)[:, None]
     actions[..., COLUMNS.color] = window.target[windows, row, column]
     edge = window.margin + _EDGE * (1 - 2 * window.margin)

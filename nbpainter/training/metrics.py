@@ -11,7 +11,7 @@ from nbpainter.losses import laplacian
 from nbpainter.models.generators import render_strokes
 
 
-def measure_fvu(generator, episodes):
+def measure_fvu(generator, episodes, seed=None):
     """Measure the error of calm strokes, altogether and by brush size.
 
     Args:
@@ -23,7 +23,7 @@ def measure_fvu(generator, episodes):
         component `size`, smallest first (`None` for an empty quarter).
     """
     return _measure(
-        "fvu", lambda real, fake: (real - fake, real), generator, episodes
+        "fvu", lambda real, fake: (real - fake, real), generator, episodes, seed
     )
 
 

@@ -7,6 +7,7 @@ weights are the same to the last bit.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import time
@@ -90,33 +91,26 @@ class Run:
             "config": dataclasses.asdict(config),
             "built_on": {name: sha256(path) for name, path in found.items()},
         }
+        num_test = config.num_test_strokes
         if paths:
-            self._read(paths)
+            data = open_episodes(paths, verbose=verbose)
+            self.metadata["data"] = {str(p): stored_sha256(p) for p in paths}
+            if len(data) < 2 * num_test:
+                raise DataError(
+                    f"{len(data)} strokes are too few to train on: give files "
+                    f"with at least {2 * num_test}."
+                )
+            self.train, self.test = data[:-num_test], data[-num_test:].load()
         else:
-            self._draw(brush)
+            _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
+            name = brush if isinstance(brush, str) else "its own"
+            self.metadata["data"] = {"brush": name, "seed": config.seed}
+            draw = functools.partial(draw_episodes, brush=brush)
+            self.train = draw(config.num_strokes, seed=config.seed)
+            self.test = draw(num_test, seed=config.seed + TEST_SEED)
         self.history, self._checkpoints = {}, []
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
-
-    def _read(self, paths):
-        data = open_episodes(paths, verbose=self.verbose)
-        self.metadata["data"] = {str(p): stored_sha256(p) for p in paths}
-        num_test = self.config.num_test_strokes
-        if len(data) < 2 * num_test:
-            raise DataError(
-                f"{len(data)} strokes are too few to train on: give files "
-                f"with at least {2 * num_test}."
-            )
-        self.train, self.test = data[:-num_test], data[-num_test:].load()
-
-    def _draw(self, brush):
-        config = self.config
-        _logger.info("Drawing %d strokes with MyPaint.", config.num_strokes)
-        name = brush if isinstance(brush, str) else "its own"
-        self.metadata["data"] = {"brush": name, "seed": config.seed}
-        self.train = draw_episodes(config.num_strokes, brush, config.seed)
-        test_seed = config.seed + TEST_SEED
-        self.test = draw_episodes(config.num_test_strokes, brush, test_seed)
 
     def fit(
         self,

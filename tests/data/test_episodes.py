@@ -7,6 +7,7 @@ import pytest
 
 import nbpainter
 from nbpainter.data import episodes
+from nbpainter.data.drawing import write_drawn_episodes
 from nbpainter.engine.brush import CHUNK_STROKES, draw_chunk
 from nbpainter.errors import DataError
 
@@ -30,7 +31,8 @@ def test_the_tiny_slice_can_be_drawn_again(tiny):
 @pytest.mark.engine
 def test_a_drawn_file_looks_like_the_datasets(tmp_path):
     path = tmp_path / "episodes_0.npz"
-    drawn = nbpainter.draw_episodes(70, seed=1, path=path)
+    write_drawn_episodes(path, 70, "dry_brush", seed=1)
+    drawn = nbpainter.draw_episodes(70, seed=1)
     with np.load(path) as file:
         assert sorted(file.files) == ["actions", "strokes"]
         assert file["strokes"].dtype == np.uint8
