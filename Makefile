@@ -17,7 +17,7 @@ paint: .venv/.installed
 	$(BIN)/nbpainter paint "$$photo" --out "$(OUT)" $(ARGS)
 
 test: .venv/.installed-test engine
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 	NBPAINTER_SMOKE_TEST=1 $(BIN)/python -m pytest --nbval-lax -x \
 	  --nbval-current-env --nbval-cell-timeout=300 notebooks
 

@@ -14,6 +14,10 @@ from nbpainter.engine import libmypaint
 # A shell's background jobs, and all that they start, would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests side by side share the cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+
 # Tests, and the processes that they start, unpack files into their own place.
 os.environ["NBPAINTER_CACHE"] = tempfile.mkdtemp(prefix="nbpainter-cache-")
 atexit.register(shutil.rmtree, os.environ["NBPAINTER_CACHE"], True)

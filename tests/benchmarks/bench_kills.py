@@ -1,12 +1,15 @@
-"""Kill a download and an unpacking at 20 random moments each.
+"""Kill downloads, unpackings, drawings and paintings at random moments.
 
     python tests/benchmarks/bench_kills.py [number]
 
 After each SIGKILL no file with the final name may be there unless it is
-whole, and the next run must end with the right bytes. Needs kagglehub; takes
-about 5 minutes.
+whole, and the next run must end with the right bytes and leave nothing else.
+The number, 15 by default, is that of the kills of each kind; of paintings,
+which also write exports, it is twice as many. Needs kagglehub and libmypaint;
+takes about 20 minutes. Trainings are killed by `bench_resume.py`.
 """
 
+import json
 import pathlib
 import random
 import signal
@@ -16,6 +19,8 @@ import tempfile
 import time
 
 import numpy as np
+from PIL import Image
+from skimage import data
 
 import nbpainter
 from nbpainter.data.cache import unpack
@@ -24,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data"))
 import damage
 from kaggle_server import KaggleServer
 
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
 NAME = "episodes_3.npz"
 UNPACK = (
     "import sys; from nbpainter.data import cache; cache.unpack(*sys.argv[1:])"
@@ -107,6 +112,58 @@ def kill_unpackings(place, episodes, path):
     return right, broken
 
 
+def files(folder):
+    """What is in a folder: a dict from names to bytes."""
+    paths = (p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder): p.read_bytes() for p in paths}
+
+
+def kill_commands(place, runs, *arguments):
+    """Return how many of the runs were right, and how many broken off.
+
+    The command's files must not depend on when it runs, but for what
+    `painting.json` says of seconds.
+    """
+    command = [sys.executable, "-m", "nbpainter.cli", *arguments, "--out"]
+    (place / "whole").mkdir(parents=True)
+    started = time.perf_counter()
+    assert run([*command, str(place / "whole" / "out.npz")]) == 0
+    seconds = time.perf_counter() - started
+    whole = files(place / "whole")
+    right = broken = 0
+    for index in range(runs):
+        folder = place / f"killed{index}"
+        folder.mkdir()
+        moment = random.uniform(0.4 * seconds, seconds)
+        code = run([*command, str(folder / "out.npz")], seconds=moment)
+        found = {
+            n: b for n, b in files(folder).items() if ".part" not in n.name
+        }
+        half = [
+            n for n, b in found.items() if not same_file(n, b, whole.get(n))
+        ]
+        again = run([*command, str(folder / "out.npz")])
+        after = files(folder)
+        same = again == 0 and after.keys() == whole.keys()
+        same = same and all(same_file(n, b, whole[n]) for n, b in after.items())
+        right += same and not half
+        broken += code == -signal.SIGKILL
+        print(
+            f"{arguments[0]}, {moment:.2f} s, exit {code}, whole files "
+            f"{len(found)}, half {half}: {'right' if same else 'WRONG'}",
+            flush=True,
+        )
+    return right, broken
+
+
+def same_file(name, one, other):
+    """Are two contents of a file equal, but for the seconds it took?"""
+    if name.suffix != ".json":
+        return one == other
+    strokes = [json.loads(content)["strokes"] for content in (one, other)]
+    return strokes[0] == strokes[1]
+
+
 def main():
     """Print one line for each run."""
     random.seed(0)
@@ -121,6 +178,15 @@ def main():
         path.write_bytes(damage.npz_bytes(tiny[rows], compressed=False))
         right, broken = kill_unpackings(place, tiny[rows], path)
         print(f"{right} of {RUNS} unpackings right, {broken} killed")
+        draw = ["draw", "--strokes", "20000"]
+        right, broken = kill_commands(place / "draw", RUNS, *draw)
+        print(f"{right} of {RUNS} drawings right, {broken} killed")
+        photo = place / "photo.png"
+        Image.fromarray(data.coffee()).resize((96, 64)).save(photo)
+        paint = ["paint", str(photo), "--strokes", "12", "--size", "64"]
+        paint += ["--focus", "none", "--export", "svg", "html", "mp4"]
+        right, broken = kill_commands(place / "paint", 2 * RUNS, *paint)
+        print(f"{right} of {2 * RUNS} paintings right, {broken} killed")
 
 
 if __name__ == "__main__":
