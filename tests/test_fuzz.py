@@ -39,16 +39,31 @@ ANSWER_SECONDS = 60
 
 # Reads places of files, one on a line; answers on a line, "" for success.
 CHILD = """
-import os, sys, warnings
+import contextlib, io, json, os, sys, warnings
 warnings.simplefilter("error")
 answer = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 import numpy as np, nbpainter
+from nbpainter import cli
 from nbpainter.engine.brush import draw_strokes
 from nbpainter.models import presets
 
+def command(arguments):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        try:
+            code = cli.main(arguments)
+        except SystemExit as error:  # Of argparse.
+            code = error.code
+    said = said.getvalue()
+    assert code == 0 or (code == 2 and said.strip()), (code, said)
+    assert "Traceback" not in said, said
+
 def use(path):
-    if path.endswith(".json") and "manifest" not in path:
+    if path.endswith(".args"):
+        os.chdir(os.path.dirname(path))
+        command(json.loads(open(path).read()))
+    elif path.endswith(".json") and "manifest" not in path:
         painting = nbpainter.Painting.load(path)
         painting.blank(min(64, max(painting.width, painting.height)))
     elif path.endswith(".json"):
@@ -288,3 +303,54 @@ def photographs(draw):
 @hypothesis.given(content=photographs() | st.binary(max_size=200))
 def test_photographs(child, folder, content):
     _refuses_or_uses(child, folder / "photo.png", content)
+
+
+# The last of an option counts, so that nothing below takes long.
+COMMANDS = {
+    "paint": ["photo.png", "--strokes", "2", "--size", "16", "--out", "out"],
+    "replay": ["painting.json", "--size", "32", "--out", "out.png"],
+    "export": ["painting.json", "out.svg"],
+    "draw": ["--strokes", "3", "--out", "strokes.npz"],
+    "inspect": ["painting.json"],
+    "train": ["brush", "nosuch"],
+}
+OPTIONS = ["--strokes", "--size", "--seed", "--seconds", "--palette", "--mask"]
+OPTIONS += ["--background", "--focus", "--brush", "--out", "--export", "--data"]
+OPTIONS += [
+    "--resume",
+    "--loss",
+    "--cluster",
+    "--curve",
+    "--preset",
+    "-x",
+    "--",
+]
+WORDS = ["", "0", "-1", "3", "2.5", "nan", "inf", "1e400", "9" * 30, "#12", "x"]
+WORDS += ["photo.png", "painting.json", "nosuch.png", ".", "/dev/null", "none"]
+WORDS += ["faces", "charcoal", "svg", "out.png", "a\nb", "\udcff", "\x01"]
+
+
+@st.composite
+def arguments(draw):
+    """A command with some of its options, and others."""
+    name = draw(st.sampled_from(list(COMMANDS)))
+    words = st.sampled_from(WORDS) | st.text(
+        st.characters(exclude_characters="\0/", codec="utf-8"), max_size=6
+    )
+    more = draw(
+        st.lists(st.tuples(st.sampled_from(OPTIONS), words), max_size=4)
+    )
+    more = [word for pair in more for word in pair]
+    cut = draw(st.integers(0, 20))  # Now and then, the first is missing.
+    return [name, *COMMANDS[name][int(cut == 0) :], *more]
+
+
+@pytest.mark.engine
+@SEARCH
+@hypothesis.given(words=arguments())
+@hypothesis.example(words=["paint", "photo.png", "--strokes", ""])
+def test_arguments(child, folder, words):
+    Image.new("RGB", (20, 16), "teal").save(folder / "photo.png")
+    (folder / "painting.json").write_text(json.dumps(_painting()))
+    content = json.dumps(words).encode()
+    _refuses_or_uses(child, folder / "words.args", content)

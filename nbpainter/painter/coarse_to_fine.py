@@ -31,7 +31,7 @@ _SECONDS_PER_STROKE = 0.05
 # Side in pixels, part of the steps, part of the learning rate.
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
 # The same for a window that holds all of the painting.
-_STAGES_ALONE = 8 * [(COARSE, 0.55, 1.0)] + [(32, 0.9, 1.0), (64, 1.1, 0.6)]
+_STAGES_ALONE = 8 * [(COARSE, 0.4, 1.0)] + [(32, 0.7, 1.0), (64, 0.7, 0.6)]
 # Steps of all strokes together, over those of a group: usually, from so many
 # strokes on, and with a focus.
 _REFINEMENT, _MANY = 0.3, 2000
