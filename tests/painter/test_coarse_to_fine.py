@@ -168,7 +168,7 @@ def test_it_stops_in_time_with_what_is_there():
 
 def test_seconds_alone_decide_how_many_strokes():
     photo = data.rocket()
-    painting = nbpainter.paint(photo, size=64, seconds=4, **QUICK)
+    painting = nbpainter.paint(photo, size=64, seconds=12, **QUICK)
     assert len(painting) > 1
     assert painting.figures["ended"] == "seconds"
     assert painting.figures["seconds"] < 30
