@@ -233,7 +233,8 @@ class Checkpoints(keras.callbacks.Callback):
         content = json.dumps(recipe)
         self.recipe = json.loads(content)
         # Trainings at once, of other recipes, have files of their own.
-        self.name = f"{stage}-{zlib.crc32(content.encode()):08x}"
+        self.mark = f"{zlib.crc32(content.encode()):08x}"
+        self.name = f"{stage}-{self.mark}"
         self.variables = list(variables)
         self.history = {}
 
@@ -288,10 +289,11 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             DataError: for a checkpoint of another training.
         """
-        found = self._found()
-        if not found and (others := self._found(f"{self.stage}-*")):
+        others = self._found(f"{self.stage}-*")
+        # A later part of this training may find only others'.
+        if others and not self._found(f"*-{self.mark}"):
             self._refuse(others[0])
-        for path in found:
+        for path in self._found():
             try:
                 head, arrays = _read_checkpoint(path)
             except Exception as error:  # zipfile raises almost anything.

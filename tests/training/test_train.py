@@ -170,3 +170,8 @@ def test_a_training_leaves_the_checkpoints_of_others(tmp_path):
     trainings[0].clear()
     assert left.exists()
     assert [training.restore() for training in trainings[1:]] == [2, 3]
+    # A training that comes to its next part finds only another's there.
+    part = nbpainter.Checkpoints(
+        tmp_path / "checkpoints", "two", {"seed": 1}, variables
+    )
+    assert part.restore() == 0
