@@ -1,8 +1,8 @@
-"""Kill a training 20 times, resume it, and compare the weights bit for bit.
+"""Kill trainings, resume them, and compare the weights bit for bit.
 
-    python tests/benchmarks/bench_resume.py
+    python tests/benchmarks/bench_resume.py [number]
 
-Each of 20 runs of `nbpainter train gan` with smoke settings is killed with
+Each of the runs, 20 by default, of `nbpainter train gan` with smoke settings is killed with
 SIGKILL at a random moment after the start of training; one of them while a
 checkpoint is being written, with its half-written file still there. Takes
 about 15 minutes.
@@ -22,7 +22,7 @@ import numpy as np
 
 import nbpainter
 
-RUNS = 20
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 EPOCHS = (3, 3)  # In place of one in each round of the smoke settings.
 NAMES = ("generator_gan", "discriminator_gan")
 PROGRAM = f"""
@@ -64,7 +64,7 @@ def half_written(folder):
 
 def whole(folder):
     """Names of the checkpoints that are there."""
-    return sorted(p.name for p in folder.glob("checkpoints/gan_*.checkpoint"))
+    return sorted(p.name for p in folder.glob("checkpoints/gan*.checkpoint"))
 
 
 def kill(folder, seconds, while_writing):
