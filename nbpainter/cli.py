@@ -206,8 +206,10 @@ def _paint(arguments):
             in the end: squared error, or what a network sees
         --resume painting.json: go on with this painting, on the same
             photograph
-        --brush NAME: one with a preset, or the .weights.h5 of `train brush`;
-            default: dry_brush, or the one of the painting to resume
+        --brush NAME|NAMES: one with a preset, or the .weights.h5 of `train
+            brush`; of several, such as acrylic,pencil, the first paints the
+            large strokes and the last the details; default: dry_brush, or
+            those of the painting to resume
         --skip-existing: leave out photographs whose files are all there
         --cluster ADDRESS: paint several photographs on a Dask cluster, such as
             tcp://127.0.0.1:8786, that sees the same files
@@ -232,7 +234,9 @@ def _paint(arguments):
         )
     brush = arguments.brush
     if brush is not None:
-        brush = _load("models.presets").preset_of_brush(brush)
+        find = _load("models.presets").preset_of_brush
+        brush = [find(name) for name in brush.split(",")]
+        brush = brush if len(brush) > 1 else brush[0]
     names = ("size", "seed", "seconds", "palette", "background")
     choices = {name: getattr(arguments, name) for name in names}
     choices["num_strokes"] = arguments.strokes

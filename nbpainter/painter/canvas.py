@@ -192,6 +192,12 @@ def _cut_blocks(actions, height, width, reach):
     return np.array(blocks, int).reshape(-1, 6)
 
 
+def models_of(actions, generator):
+    """The model that draws each stroke, a list, see `draw_blocks`."""
+    is_list = isinstance(generator, list)
+    return generator if is_list else [generator] * len(actions)
+
+
 def draw_blocks(actions, generator, height, width, seed=None):
     """Draw strokes one after the other, each in blocks.
 
@@ -202,7 +208,8 @@ def draw_blocks(actions, generator, height, width, seed=None):
     Args:
         actions: float32 array `(n, 12)`, relative to a square of the
             canvas's longer side; sizes may be outside `[0, 1]`.
-        generator: a model of `build_generator` or `load_pretrained`.
+        generator: a model of `build_generator` or `load_pretrained`; or a
+            list of them, one for each stroke.
         height: int, pixels of the canvas.
         width: int, pixels.
         seed: int, of one random draw. Default: calm strokes.
@@ -212,9 +219,18 @@ def draw_blocks(actions, generator, height, width, seed=None):
         the stroke's opacity there, a float32 array; of a stroke that lies
         outside an empty one.
     """
-    unit = max(height, width)
-    blocks = _cut_blocks(actions, height, width, generator.reach)
-    noisy = seed is not None
+    first = 0
+    for model, run in itertools.groupby(models_of(actions, generator)):
+        last = first + len(list(run))
+        blocks = _cut_blocks(actions[first:last], height, width, model.reach)
+        blocks[:, 0] += first
+        yield from _draw_cut(blocks, actions, model, max(height, width), seed)
+        first = last
+
+
+def _draw_cut(blocks, actions, generator, unit, seed):
+    """As `draw_blocks`, with one generator."""
+    noisy = seed is not None and generator.noise_shape is not None
     at_once = _BATCH // 4 if noisy else _BATCH
     draw = _compiled_draw(generator, noisy)
     if len(blocks) <= 2 * _BATCH:  # Drawn sooner than it is compiled.

@@ -20,7 +20,7 @@ from nbpainter.losses import psnr
 from nbpainter.models.presets import load_generator
 from nbpainter.painter.canvas import lay_strokes
 from nbpainter.painter.optimizer import Schedule, optimizer_of
-from nbpainter.painter.painting import Painting
+from nbpainter.painter.painting import Painting, run_lengths
 from nbpainter.painter.refinement import refine
 from nbpainter.painter.stroke_file import MAX_STROKES
 from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
@@ -109,7 +109,8 @@ def paint(
         generator: str or model, what draws the strokes: a name for
             `load_pretrained` or a model of `build_generator`. Default:
             `"generator_gan"`. With a noise input, strokes are found that do
-            well however the brush spatters.
+            well however the brush spatters. A list of several shares the
+            levels out: the first draws the largest strokes.
         seed: int >= 0, where the strokes start. The same seed gives the same
             painting. Default 0.
         num_steps: int, gradient steps for each group of strokes, and about as
@@ -270,10 +271,12 @@ class _Painter:
         self.forbidden, self.weight = forbidden, weight
         self.target = np.where(self.forbidden > 0, painting.blank(), target)
         self.palette = [images.from_hex(color) for color in painting.palette]
-        self.model = load_generator(painting.generator)
-        self.optimizer = optimizer_of(self.model)
-        self.actions = painting.actions
-        self.canvas = lay_strokes(painting.blank(), self.actions, self.model)
+        self.models = [load_generator(each) for each in painting.generators]
+        self.actions, self.which = painting.actions, painting.which
+        self.level = painting.level
+        self.canvas = lay_strokes(
+            painting.blank(), self.actions, painting.models()
+        )
         self._check_photo(painting.figures.get("psnr", 0))
         self.spent = painting.figures.get("seconds", 0.0)
         self.curve = [list(row) for row in painting.figures.get("curve", [])]
@@ -312,8 +315,9 @@ class _Painter:
                 self.planned = min(num_painted + max(1, fitting), MAX_STROKES)
             if num_painted >= self.planned:
                 break
-            level = next_level(self.planned, num_painted, *shape)
-            self._paint_level(*level, bar)
+            coarser, *level = next_level(self.planned, num_painted, *shape)
+            which = int(coarser * len(self.models))
+            self._paint_level(which, *level, bar)
             num_new = max(1, len(self.actions) - num_painted)
             seconds_per_stroke = (self.clock.passed() - started) / num_new
         if verbose and len(self.actions) != bar.target:
@@ -341,16 +345,20 @@ class _Painter:
         """Seconds that are left to paint strokes."""
         return self.clock.remaining() - self.reserved
 
-    def _paint_level(self, cells, num_strokes, bar):
+    def _paint_level(self, which, cells, num_strokes, bar):
+        model, level = self.models[which], max(self.level, default=-1) + 1
         self.alone = cells == 1 and num_strokes == self.planned
         grid = Grid(self.target, cells, self.forbidden, self.weight, self.alone)
         counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
-            strokes = self._paint_windows(grid, batch, counts[batch])
+            optimizer = optimizer_of(model)
+            strokes = self._paint_windows(optimizer, grid, batch, counts[batch])
             if strokes is None:
                 return
             self.actions = np.concatenate([self.actions, strokes])
-            self.canvas = lay_strokes(self.canvas, strokes, self.model)
+            self.which = np.append(self.which, [which] * len(strokes))
+            self.level = np.append(self.level, [level] * len(strokes))
+            self.canvas = lay_strokes(self.canvas, strokes, model)
             decibels = float(psnr(self.canvas, self.target))
             seconds = self.spent + self.clock.passed()
             self.curve.append(
@@ -360,7 +368,7 @@ class _Painter:
             if self._remaining() <= 0:
                 return
 
-    def _paint_windows(self, grid, batch, counts):
+    def _paint_windows(self, optimizer, grid, batch, counts):
         """Strokes for windows of a grid; `None` if time is over meanwhile."""
         random = np.random.default_rng([self.painting.seed, len(self.actions)])
         window = grid.windows(self.canvas, batch)
@@ -374,7 +382,9 @@ class _Painter:
             if self._must_stop():
                 return None
             if 0 < stage < num_coarse:
-                actions = self._restart(actions, active, window, random)
+                actions = self._restart(
+                    optimizer, actions, active, window, random
+                )
             # Colours of a palette are chosen while all is coarse.
             done = np.float32([stage, stage + 1]) / num_coarse
             schedule = Schedule(
@@ -382,7 +392,7 @@ class _Painter:
                 learning_rate=rate * self.learning_rate,
                 snap=np.minimum(done, 1),
             )
-            actions = self.optimizer.move(
+            actions = optimizer.move(
                 actions, active, window, side, schedule, self.palette
             )
         return grid.to_picture(actions, batch, active)
@@ -394,9 +404,10 @@ class _Painter:
             part = _IN_FOCUS
         if loss is not None:
             part = 1.0
-        self.actions = refine(
+        models = [self.models[k] for k in self.which]
+        self.actions, origin = refine(
             self.actions,
-            self.model,
+            models,
             self.target,
             self.painting.blank(),
             max(1, round(part * self.num_steps)),
@@ -407,12 +418,13 @@ class _Painter:
             remaining=self.clock.remaining,
             verbose=verbose,
         )
+        self.which, self.level = self.which[origin], self.level[origin]
         if self.curve:  # A file may hold none.
             self.curve[-1][1] = round(self.spent + self.clock.passed(), 2)
 
-    def _restart(self, actions, active, window, random):
+    def _restart(self, optimizer, actions, active, window, random):
         """Place unimportant strokes anew; order all, large to small."""
-        importance, window = self.optimizer.importance(actions, active, window)
+        importance, window = optimizer.importance(actions, active, window)
         counts = np.maximum(active.sum(axis=1, keepdims=True), 1)
         mean = np.sum(importance * active, axis=1, keepdims=True) / counts
         weak = (importance < _UNIMPORTANT * mean) & active
@@ -426,7 +438,9 @@ class _Painter:
 
     def finish(self):
         """The painting, with its figures."""
-        painting = dataclasses.replace(self.painting, actions=self.actions)
+        painting = dataclasses.replace(
+            self.painting, actions=self.actions, which=self.which
+        )
         # While it grew, only calm strokes were drawn.
         rows = {row[0]: row for row in self.curve}
         for finished, canvas in enumerate(painting.growing()):
@@ -440,5 +454,6 @@ class _Painter:
             "planned": max(self.planned, len(painting)),
             "ended": self.ended,
             "curve": self.curve,
+            "levels": run_lengths(self.level),
         }
         return painting

@@ -27,6 +27,7 @@ from nbpainter.painter.canvas import (
     stroke_layers,
 )
 from nbpainter.painter.refinement import refine
+from nbpainter.painter.stroke_file import check_which, listed
 
 # What a pixel needs, in all, while a picture is drawn and written.
 _PIXEL_BYTES = 48
@@ -43,18 +44,23 @@ class Painting:
         width: int, pixels that it was painted at.
         height: int, pixels.
         brush: str, the MyPaint brush, or a dict, the content of its file, or
-            the file's path. Default: the one that the generator has learned.
+            the file's path; or a list of them. Default: the one that the
+            generator has learned.
         generator: str or model, what draws the strokes: a name for
             `load_pretrained`, or a model of your own (a stroke file then
-            keeps only the name `"custom"`). It is loaded when it draws.
+            keeps only the name `"custom"`). It is loaded when it draws. Or a
+            list with one for each brush.
         background: str, `"#rrggbb"`. Default white.
         seed: int, of the run.
         palette: list of `"#rrggbb"`, the only colours of its strokes.
             Default: any colours.
         figures: dict of numbers: what is known of the run.
+        which: int array `(n,)`, the brush of each stroke, as its place in the
+            list. Default: the first.
 
     Raises:
-        DataError: for a size, a colour or actions that no file could keep.
+        DataError: for a size, a colour, brushes or actions that no file could
+            keep.
         EngineError: for what is no brush.
     """
 
@@ -67,14 +73,20 @@ class Painting:
     seed: int = 0
     palette: list = dataclasses.field(default_factory=list)
     figures: dict = dataclasses.field(default_factory=dict)
+    which: np.ndarray = None
 
     def __post_init__(self):
         self.actions = stroke_file.as_in_file(self.actions)
+        brushes = listed(self.brush)
         if self.brush is None:
-            self.brush = brush_of(self.generator)
-        if not isinstance(self.brush, str):
-            # A file's content is kept, not its place.
-            self.brush = load_brush(self.brush)
+            brushes = [brush_of(each) for each in self.generators]
+        # A file's content is kept, not its place.
+        brushes = [b if isinstance(b, str) else load_brush(b) for b in brushes]
+        several = isinstance(self.generator, list)
+        self.brush = brushes if several else brushes[0]
+        which = np.zeros(len(self)) if self.which is None else self.which
+        self.which = np.broadcast_to(np.asarray(which, int), (len(self),))
+        check_which(self.which.tolist(), self.generators, brushes)
         self.width = check_count("width", self.width, 1, MAX_SIZE)
         self.height = check_count("height", self.height, 1, MAX_SIZE)
         self.background = images.check_color("background", self.background)
@@ -82,6 +94,28 @@ class Painting:
 
     def __len__(self):
         return len(self.actions)
+
+    @property
+    def brushes(self):
+        """The brush, or the brushes, a list."""
+        return listed(self.brush)
+
+    @property
+    def generators(self):
+        """What draws with each brush, a list."""
+        return listed(self.generator)
+
+    @property
+    def level(self):
+        """The level of windows that each stroke is of, an int array `(n,)`.
+
+        It does not fall from stroke to stroke. 0 for all, where the painting
+        knows none.
+        """
+        counts = self.figures.get("levels", [])
+        if sum(counts) != len(self):
+            counts = [len(self)]
+        return np.repeat(np.arange(len(counts)), counts)
 
     @functools.cached_property
     def canvas(self):
@@ -95,10 +129,13 @@ class Painting:
         return [max(1, round(side * size / longer)) for side in sides]
 
     def _drawer(self):
-        """The generator, and the seed of its random draw."""
-        generator = load_generator(self.generator)
-        noisy = generator.noise_shape is not None
-        return generator, self.seed if noisy else None
+        """What draws each stroke, and the seed of the random draw."""
+        return self.models(), self.seed
+
+    def models(self):
+        """Load what draws each stroke, a list of models `(n,)`."""
+        models = [load_generator(each) for each in self.generators]
+        return [models[k] for k in self.which]
 
     def blank(self, size=None):
         """Return the empty canvas, float32 `(height, width, 3)`."""
@@ -134,8 +171,8 @@ class Painting:
         Yields:
             `top` and `left` in pixels, and a float32 array `(h, w)`.
         """
-        generator, seed = self._drawer()
-        return stroke_layers(self.actions, generator, *self._shape(size), seed)
+        models, seed = self._drawer()
+        return stroke_layers(self.actions, models, *self._shape(size), seed)
 
     def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
@@ -144,7 +181,7 @@ class Painting:
             size: int, pixels of the longer side. Default: as painted.
             seed: int, of the brush's spatter. Default: the painting's.
             transparent: bool, whether to leave out the background.
-            brush: str, path or dict, another brush to draw them with, see
+            brush: str, path or dict, another brush to draw them all with, see
                 `load_brush`. Default: the painting's.
 
         Returns:
@@ -158,9 +195,11 @@ class Painting:
         surface, side = Surface(*blank.shape[:2]), max(blank.shape[:2])
         seed = self.seed if seed is None else seed
         seed = check_count("seed", seed, 0, 2**32)
-        brush = Brush(self.brush if brush is None else brush, seed)
-        for action in self.actions:
-            brush.draw(surface, action, side, travel_seconds=1.0)
+        brushes = self.brushes if brush is None else [brush]
+        pens = [Brush(each, seed) for each in brushes]
+        for action, which in zip(self.actions, self.which):
+            pen = pens[which if brush is None else 0]
+            pen.draw(surface, action, side, travel_seconds=1.0)
         pixels = surface.pixels()
         if transparent:
             return straight_alpha(pixels)
@@ -200,9 +239,9 @@ class Painting:
                 f"photograph {target.shape[1]} x {target.shape[0]} at that "
                 "size. Choose the photograph that it was painted from."
             )
-        actions = refine(
+        actions, origin = refine(
             self.actions,
-            load_generator(self.generator),
+            self.models(),
             target,
             self.blank(),
             num_steps,
@@ -210,9 +249,11 @@ class Painting:
             palette=[images.from_hex(color) for color in self.palette],
             verbose=verbose,
         )
-        moved = dataclasses.replace(self, actions=actions)
+        which = self.which[origin]
+        moved = dataclasses.replace(self, actions=actions, which=which)
         decibels = round(float(psnr(moved.canvas, target)), 3)
         moved.figures = {**self.figures, "psnr": decibels}
+        moved.figures["levels"] = run_lengths(self.level[origin])
         return moved
 
     def growing(self, size=None):
@@ -253,9 +294,11 @@ class Painting:
             DataError: if it cannot be written.
         """
         head = {name: getattr(self, name) for name in stroke_file.HEAD}
-        if not isinstance(self.generator, str):
-            head["generator"] = "custom"
-        stroke_file.write_strokes(path, head, self.actions)
+        names = [g if isinstance(g, str) else "custom" for g in self.generators]
+        several = isinstance(self.generator, list)
+        head["generator"] = names if several else names[0]
+        which = self.which if several else None
+        stroke_file.write_strokes(path, head, self.actions, which)
 
     @classmethod
     def load(cls, path):
@@ -345,3 +388,21 @@ class Painting:
         from nbpainter.export import export
 
         export(self, path, transparent)
+
+
+def run_lengths(labels):
+    """Count how often each label follows itself.
+
+    Args:
+        labels: int array `(n,)`, not negative.
+
+    Returns:
+        A list of ints that sum to `n`.
+
+    Example:
+
+    >>> run_lengths(np.array([0, 0, 2, 5, 5]))
+    [2, 1, 2]
+    """
+    changes = np.flatnonzero(np.diff(labels, prepend=-1, append=-1))
+    return np.diff(changes).tolist()

@@ -19,7 +19,7 @@ import tensorflow as tf
 from nbpainter.actions import ACTION_NAMES, COLUMNS, make_straight, move_actions
 from nbpainter.images import resize
 from nbpainter.models.stroke_field import curve_samples
-from nbpainter.painter.canvas import measure_extent
+from nbpainter.painter.canvas import measure_extent, models_of
 from nbpainter.painter.optimizer import (
     adam_update,
     calm_opacities,
@@ -81,7 +81,7 @@ def cut_patches(actions, height, width, reach):
         actions: float array `(n, 12)`, relative to the longer side.
         height: int, pixels of the picture.
         width: int.
-        reach: two floats, see `StrokeGenerator`.
+        reach: two floats, see `StrokeGenerator`, or float array `(2, n)`.
 
     Returns:
         `Patches`.
@@ -238,15 +238,15 @@ class _Strokes:
 
     Args:
         actions: float32 array `(n, 12)`.
-        generator: see `refine`.
+        models: list `(n,)`, what draws each.
         height: int, pixels of the picture to match.
         width: int.
         pixels: int, longer side of the painting.
     """
 
-    def __init__(self, actions, generator, height, width, pixels):
-        self._draw, self._differentiate = _compile(generator)
-        self.patches = cut_patches(actions, height, width, generator.reach)
+    def __init__(self, actions, models, height, width, pixels):
+        reach = np.transpose([model.reach for model in models])
+        self.patches = cut_patches(actions, height, width, reach)
         self._unit = max(height, width)
         side, drawn = self.patches.side, self.patches.drawn
         local = move_actions(
@@ -259,17 +259,21 @@ class _Strokes:
             None if before == after else _enlarging(after, before)
             for after, before in zip(side.tolist(), drawn.tolist())
         ]
-        spatter = np.float32(optimizer_of(generator).spatter)
         pixels = np.float32(side * (pixels / self._unit))[:, None]
+        groups = {}
+        for k, key in enumerate(zip(drawn.tolist(), models)):
+            groups.setdefault(key, []).append(k)
         self._batches = []
-        for number in np.unique(drawn).tolist():
+        for (number, model), which in sorted(
+            groups.items(), key=lambda group: group[0][0]
+        ):
             samples = curve_samples(_NUM_POINTS[number])
-            which = np.flatnonzero(drawn == number)
+            spatter = np.float32(optimizer_of(model).spatter)
             most = max(1, _AT_ONCE // number**2)
             for batch in np.split(which, range(most, len(which), most)):
                 frame = [x[batch] for x in (self._low, self._high, pixels)]
                 constants = [*frame, spatter, number, samples]
-                self._batches.append((batch, constants))
+                self._batches.append((batch, constants, *_compile(model)))
 
     def draw(self):
         """Opacities, colours and ratios, see `composite_patches`."""
@@ -277,8 +281,8 @@ class _Strokes:
         opacities = [None] * num_strokes
         colors = np.empty((num_strokes, 3), "float32")
         ratios = np.empty((num_strokes, 1), "float32")
-        for batch, constants in self._batches:
-            drawn, colors[batch], ratios[batch] = self._draw(
+        for batch, constants, draw, _ in self._batches:
+            drawn, colors[batch], ratios[batch] = draw(
                 self.logits[batch], *constants
             )
             for k, opacity in zip(batch.tolist(), drawn.numpy()):
@@ -291,7 +295,7 @@ class _Strokes:
     def differentiate(self, by_opacity, by_color, by_ratio):
         """From the gradients by what is drawn to that by the logits."""
         gradient = np.empty_like(self.logits)
-        for batch, constants in self._batches:
+        for batch, constants, _, differentiate in self._batches:
             squares = []
             for k in batch.tolist():
                 square = np.zeros([self.patches.side[k]] * 2, "float32")
@@ -301,7 +305,7 @@ class _Strokes:
                     square = _times(_times(matrix.T, square), matrix)
                 squares.append(square)
             others = by_color[batch], by_ratio[batch, None]
-            gradient[batch] = self._differentiate(
+            gradient[batch] = differentiate(
                 self.logits[batch], *constants, np.stack(squares), *others
             )
         return gradient
@@ -345,7 +349,8 @@ def _set_anew(actions, importance, error, target, weight, palette):
         palette: see `refine`.
 
     Returns:
-        The actions; new ones come last.
+        The actions, new ones last; and an int array `(n,)`, the stroke that
+        each was. New ones are drawn as the last stroke was.
     """
     height, width = (max(2, -(-side // _PEAK)) for side in error.shape[:2])
     error, target, weight = (
@@ -367,7 +372,9 @@ def _set_anew(actions, importance, error, target, weight, palette):
         apart = new[:, None, COLUMNS.color] - np.float32(palette)
         nearest = np.argmin(np.sum(apart**2, axis=-1), axis=-1)
         new[:, COLUMNS.color] = np.float32(palette)[nearest]
-    return np.concatenate([np.delete(actions, weak, axis=0), new])
+    kept = np.delete(np.arange(len(actions)), weak)
+    origin = np.append(kept, np.full(len(weak), len(actions) - 1))
+    return np.concatenate([actions[kept], new]), origin
 
 
 def refine(
@@ -391,7 +398,8 @@ def refine(
 
     Args:
         actions: float32 array `(n, 12)`, relative to the longer side.
-        generator: a model of `build_generator` or `load_pretrained`.
+        generator: a model of `build_generator` or `load_pretrained`, or a
+            list of them, one for each stroke.
         target: float32 array `(height, width, 3)`, the photograph.
         ground: float32 array `(height, width, 3)`, beneath the strokes.
         num_steps: int, steps of Adam.
@@ -408,12 +416,15 @@ def refine(
         verbose: 0 or 1, whether to show a progress bar.
 
     Returns:
-        A float32 array `(n, 12)`; strokes that were set anew come last.
+        A float32 array `(n, 12)`; strokes that were set anew come last, and
+        are drawn as the last one was. And an int array `(n,)`, the stroke
+        that each was.
     """
     pixels = max(target.shape[:2])
     rounds = np.array_split(np.arange(num_steps), -(-num_steps // _ROUND))
     has_room = target[..., 0].size >= _ROOM * len(actions)
     grows = loss is None and (has_room or len(rounds) > 1)
+    models, origin = models_of(actions, generator), np.arange(len(actions))
     if weight is None:
         weight = np.ones_like(target[..., :1])
     least = _LEAST_IN_FOCUS if np.ptp(weight) else _LEAST_SIDE
@@ -444,9 +455,9 @@ def refine(
         by_mean = np.moveaxis(tape.gradient(value, picture).numpy()[0], -1, 0)
         return np.concatenate([by_mean, 0 * by_mean[:1]])
 
-    def renew(actions):
+    def renew(actions, models):
         """Set strokes that do little anew."""
-        strokes = _Strokes(actions, generator, height, width, pixels)
+        strokes = _Strokes(actions, models, height, width, pixels)
         drawn = strokes.draw()
         canvas, beneath = composite_patches(ground, strokes.patches, *drawn)
         return _set_anew(
@@ -464,8 +475,9 @@ def refine(
         if remaining() <= 0 or not len(actions):
             break
         if grows:
-            actions = renew(actions)
-        strokes = _Strokes(actions, generator, height, width, pixels)
+            actions, which = renew(actions, models)
+            models, origin = [models[k] for k in which], origin[which]
+        strokes = _Strokes(actions, models, height, width, pixels)
         moments = 2 * [np.zeros_like(strokes.logits)]
         for step in range(len(steps)):
             left, passed = remaining(), time.perf_counter() - started
@@ -490,4 +502,4 @@ def refine(
         if len(palette):
             moved[:, COLUMNS.color] = actions[:, COLUMNS.color]
         actions = moved
-    return actions
+    return actions, origin

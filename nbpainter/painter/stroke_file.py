@@ -4,7 +4,8 @@ Its head names the brush (or holds its file), the generator, the picture's
 size in pixels, the background, the seed, the palette and what is known of the
 run. Every stroke has `start`, `control` and `end` (x and y, fractions of the
 longer side), `radius` (same unit), `pressure` (at the start and at the end, 0
-to 1) and `color`.
+to 1) and `color`. With several brushes, the head lists them, and a stroke
+names its `brush` by its place in the list, from 0.
 """
 
 import functools
@@ -23,7 +24,7 @@ from nbpainter.actions import (
     size_of_radius,
 )
 from nbpainter.engine.brush_file import check_brush
-from nbpainter.errors import MAX_SIZE, check_count
+from nbpainter.errors import MAX_SIZE, DataError, check_count
 from nbpainter.files import read_text, refusing, written_whole
 from nbpainter.images import MAX_COLORS, from_hex, to_hex
 
@@ -36,6 +37,9 @@ HEAD += ["palette", "figures"]
 MAX_STROKES = 100_000
 """Strokes of a painting, at most."""
 
+MAX_BRUSHES = 16
+"""Brushes of a painting, at most."""
+
 _NO_STROKES = (
     "{path} is no stroke file ({reason}). Choose a painting.json that "
     "nbpainter saved."
@@ -46,7 +50,7 @@ _POINTS = ("start", "control", "end")
 _POINT_COLUMNS = [columns(f"{name}_x", f"{name}_y") for name in _POINTS]
 
 
-def write_strokes(path, head, actions):
+def write_strokes(path, head, actions, which=None):
     """Write a stroke file.
 
     Args:
@@ -54,13 +58,17 @@ def write_strokes(path, head, actions):
         head: dict with the fields of `HEAD`.
         actions: float array `(n, 12)`, relative to a square of the picture's
             longer side.
+        which: int array `(n,)`, the brush of each. Default: there is but one.
 
     Raises:
         DataError: if it cannot be written.
     """
     content = {"format": FORMAT, "version": VERSION, **head}
     text = json.dumps(content, indent=2).removesuffix("\n}")
-    strokes = ",\n    ".join(map(json.dumps, _to_strokes(actions)))
+    strokes = _to_strokes(actions)
+    if which is not None:
+        strokes = [s | {"brush": k} for s, k in zip(strokes, which.tolist())]
+    strokes = ",\n    ".join(map(json.dumps, strokes))
     text += f',\n  "strokes": [\n    {strokes}\n  ]\n}}\n'
     with written_whole(path) as temporary:
         temporary.write_text(text, "utf-8")
@@ -73,8 +81,8 @@ def read_strokes(path):
         path: str or path.
 
     Returns:
-        The head, a dict with the fields of `HEAD`, and the actions, a
-        float32 array `(n, 12)`.
+        The head, a dict with the fields of `HEAD` and `which`, the brush of
+        each stroke; and the actions, a float32 array `(n, 12)`.
 
     Raises:
         DataError: names the file, the field, and what is wrong with it.
@@ -83,15 +91,20 @@ def read_strokes(path):
     with refusing(path, _NO_STROKES):
         text = read_text(path, _MAX_BYTES)
         file = _model().model_validate_json(text).model_dump(exclude_unset=True)
-        if not isinstance(file["brush"], str):
-            check_brush(file["brush"], "its brush")
+        brushes, generators = map(listed, (file["brush"], file["generator"]))
+        file["which"] = [s.get("brush", 0) for s in file["strokes"]]
+        check_which(file["which"], generators, brushes)
+        for brush in brushes:
+            if not isinstance(brush, str):
+                check_brush(brush, "its brush")
         every = [stroke["color"] for stroke in file["strokes"]]
         colors = set(file.get("palette") or every)
         for index, stroke in enumerate(file["strokes"]):
             if stroke["color"] not in colors:
                 raise ValueError(f"stroke {index} color: not of the palette")
     actions = _to_actions(file.pop("strokes"))
-    return {name: file[name] for name in HEAD if name in file}, actions
+    names = [*HEAD, "which"]
+    return {name: file[name] for name in names if name in file}, actions
 
 
 @functools.cache
@@ -106,7 +119,7 @@ def _model():
         # Millions of errors would take minutes and gigabytes.
         return Annotated[list[kind], FailFast(), Field(max_length=length)]
 
-    number = int | float
+    number, most = int | float, Field(max_length=MAX_BRUSHES)
     text = Annotated[
         str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$", to_lower=True)
     ]
@@ -119,6 +132,7 @@ def _model():
         radius: limits(float, 1e-6, 1)
         pressure: tuple[(limits(float, 0, 1),) * 2]
         color: text
+        brush: limits(int, 0, MAX_BRUSHES - 1) = 0
 
     class Figures(BaseModel, strict=True, extra="allow"):
         num_strokes: limits(int, 0, 10**9) = 0
@@ -126,13 +140,14 @@ def _model():
         seconds: limits(number, 0, 10**9) = 0
         planned: limits(int, 1, 10**9) = 1
         ended: Literal["strokes", "seconds", "interrupt"] = "strokes"
+        levels: few(limits(int, 0, MAX_STROKES), MAX_STROKES) = []
         curve: few(tuple[(limits(number, -1000, 10**9),) * 3], MAX_STROKES) = []
 
     class File(BaseModel, strict=True):
         format: Literal[FORMAT]
         version: Literal[VERSION]
-        brush: str | dict
-        generator: str
+        brush: str | dict | Annotated[list[str | dict], most]
+        generator: str | Annotated[list[str], most]
         width: limits(int, 1, MAX_SIZE)
         height: limits(int, 1, MAX_SIZE)
         background: text
@@ -142,6 +157,35 @@ def _model():
         strokes: few(Stroke, MAX_STROKES)
 
     return File
+
+
+def listed(one_or_more):
+    """Return a list, or something else as the only one of a list."""
+    is_list = isinstance(one_or_more, list)
+    return one_or_more if is_list else [one_or_more]
+
+
+def check_which(which, generators, brushes):
+    """Say what is wrong with the brushes of a painting's strokes.
+
+    Args:
+        which: sequence of ints, the brush of each stroke.
+        generators: list.
+        brushes: list.
+
+    Raises:
+        DataError: if not each stroke has a brush, and each brush a generator.
+    """
+    if not 0 < len(brushes) == len(generators) <= MAX_BRUSHES:
+        raise DataError(
+            f"A painting has 1 to {MAX_BRUSHES} brushes, and a generator for "
+            f"each. Received: {len(brushes)} and {len(generators)}."
+        )
+    if not set(which) <= set(range(len(brushes))):
+        raise DataError(
+            f"Each stroke has one of {len(brushes)} brushes, by its place in "
+            "their list, from 0."
+        )
 
 
 def as_in_file(actions):

@@ -118,20 +118,21 @@ def next_level(num_strokes, num_painted, height, width):
         width: int.
 
     Returns:
-        A tuple: windows along the longer side, and strokes to paint. The last
-        level takes all that are missing.
+        A tuple: how many levels are coarser, as part of all; windows along
+        the longer side; and strokes to paint. The last level takes all that
+        are missing.
 
     Example:
 
-    >>> next_level(500, 100, 256, 256)
-    (3, 19)
+    >>> next_level(500, 40, 512, 256)
+    (0.5, 6, 460)
     """
-    planned = 0
-    for cells, strokes in plan_levels(num_strokes, height, width):
+    planned, levels = 0, plan_levels(num_strokes, height, width)
+    for number, (cells, strokes) in enumerate(levels):
         planned += strokes
         missing = planned - num_painted
         if missing > _FEW * strokes or planned == num_strokes:
-            return cells, missing
+            return number / len(levels), cells, missing
 
 
 def largest_remainder(shares, total):

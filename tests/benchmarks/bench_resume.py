@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_resume.py [number]
 
-Each of the runs, 20 by default, of `nbpainter train gan` with smoke settings is killed with
-SIGKILL at a random moment after the start of training; one of them while a
-checkpoint is being written, with its half-written file still there. Takes
-about 15 minutes.
+Each of the runs, 20 by default, of `nbpainter train gan` with smoke settings is
+killed with SIGKILL at a random moment after the start of training; one of them
+while a checkpoint is being written, with its half-written file still there.
+Twenty take about 15 minutes.
 """
 
 import os

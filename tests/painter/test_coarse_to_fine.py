@@ -70,7 +70,7 @@ def test_windows_become_parts_of_the_picture():
 def test_the_next_level_finishes_the_painting(num_painted):
     painted, levels = num_painted, 0
     while painted < 500:
-        _, missing = windows.next_level(500, painted, 256, 256)
+        *_, missing = windows.next_level(500, painted, 256, 256)
         assert missing > 0
         painted += missing
         levels += 1

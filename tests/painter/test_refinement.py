@@ -116,7 +116,7 @@ def test_random_strokes_find_the_photograph(name):
     generator = nbpainter.load_pretrained(name)
     photo = nbpainter.load_photo(data.coffee(), 96)
     ground, actions = np.ones_like(photo), small_strokes(60)
-    moved = refine(actions, generator, photo, ground, num_steps=40)
+    moved, _ = refine(actions, generator, photo, ground, num_steps=40)
     before, after = (
         float(nbpainter.psnr(lay_strokes(ground, a, generator, 0), photo))
         for a in (actions, moved)
@@ -162,7 +162,7 @@ def test_strokes_that_do_little_are_set_anew_where_the_error_is():
     rows[:, COLUMNS.x] = rows[:, COLUMNS.y] = 0.2
     rows[:, COLUMNS.color] = 1.0  # White on white.
     rows[0, COLUMNS.y], rows[0, COLUMNS.color] = 0.7, photo[43, 30]
-    moved = refine(rows, GENERATOR, photo, ground, num_steps=1)
+    moved, _ = refine(rows, GENERATOR, photo, ground, num_steps=1)
     y = moved[:, COLUMNS.y].mean(axis=1)
     dx, dy = np.ptp(moved[:, COLUMNS.x], 1), np.ptp(moved[:, COLUMNS.y], 1)
     assert np.all((y > 0.6) & (y < 0.8))
@@ -170,7 +170,7 @@ def test_strokes_that_do_little_are_set_anew_where_the_error_is():
     assert np.all(moved[:, COLUMNS.color][:, 0] < 0.5)
     nowhere = np.ones_like(photo[..., :1])
     nowhere[:, :30] = 0
-    moved = refine(
+    moved, _ = refine(
         rows, GENERATOR, photo, ground, num_steps=1, forbidden=nowhere
     )
     assert np.all(moved[:, COLUMNS.x].mean(axis=1) < 0.55)
@@ -181,7 +181,7 @@ def test_colors_of_a_palette_stay_in_it():
     palette = [np.float32([1, 0, 0]), np.float32([0.2, 0.3, 0.1])]
     rows = small_strokes(40)
     rows[:, COLUMNS.color] = palette[0]
-    moved = refine(
+    moved, _ = refine(
         rows,
         GENERATOR,
         photo,
@@ -200,6 +200,6 @@ def test_more_steps_are_better():
     decibels = [
         float(nbpainter.psnr(lay_strokes(ground, moved, GENERATOR, 0), photo))
         for num_steps in (30, 120)
-        for moved in [refine(rows, GENERATOR, photo, ground, num_steps)]
+        for moved, _ in [refine(rows, GENERATOR, photo, ground, num_steps)]
     ]
     assert decibels[1] > decibels[0] + 0.5
