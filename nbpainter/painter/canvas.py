@@ -7,6 +7,7 @@ strokes with a generator and lays them in turn on a canvas of any size.
 """
 
 import functools
+import heapq
 import itertools
 import operator
 
@@ -219,13 +220,14 @@ def draw_blocks(actions, generator, height, width, seed=None):
         the stroke's opacity there, a float32 array; of a stroke that lies
         outside an empty one.
     """
-    first = 0
-    for model, run in itertools.groupby(models_of(actions, generator)):
-        last = first + len(list(run))
-        blocks = _cut_blocks(actions[first:last], height, width, model.reach)
-        blocks[:, 0] += first
-        yield from _draw_cut(blocks, actions, model, max(height, width), seed)
-        first = last
+    unit, streams, numbers = max(height, width), [], {}
+    for number, model in enumerate(models_of(actions, generator)):
+        numbers.setdefault(model, []).append(number)
+    for model, strokes in numbers.items():
+        blocks = _cut_blocks(actions[strokes], height, width, model.reach)
+        blocks[:, 0] = np.take(strokes, blocks[:, 0])
+        streams.append(_draw_cut(blocks, actions, model, unit, seed))
+    yield from heapq.merge(*streams, key=operator.itemgetter(0))
 
 
 def _draw_cut(blocks, actions, generator, unit, seed):

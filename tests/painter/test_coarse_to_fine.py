@@ -243,6 +243,22 @@ def test_ctrl_c_ends_with_what_is_there():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_several_brushes_share_the_levels():
+    brushes = ["charcoal", "generator_gan"]
+    photo = data.rocket()
+    painting = nbpainter.paint(photo, 110, 96, brushes, focus="none", **QUICK)
+    levels = painting.figures["levels"]
+    assert (sum(levels), len(levels)) == (110, 2)
+    # Strokes that were set anew are drawn by the last brush.
+    np.testing.assert_array_equal(painting.which, painting.level)
+    assert painting.brush == ["charcoal", "dry_brush"]
+    resumed = nbpainter.paint(photo, 120, resume=painting, **QUICK)
+    assert resumed.brush == painting.brush
+    assert (resumed.which[-10:] == 1).all()
+    moved = painting.refine(photo, 2, verbose=0)
+    assert sum(moved.figures["levels"]) == 110
+
+
 def test_another_photograph_cannot_be_resumed():
     painting = nbpainter.paint(data.rocket(), 20, size=48, **QUICK)
     with pytest.raises(DataError, match="another photograph"):

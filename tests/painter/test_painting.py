@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -183,6 +184,12 @@ def _changes():
     yield "curve", head(figures={"curve": 5})
     yield "curve", head(figures={"curve": [[1, 2]]})
     yield "curve", head(figures={"curve": [[1, 2, "x"]]})
+    yield "levels", head(figures={"levels": [-1]})
+    yield "brush", head(brush=["charcoal", 7], generator=["charcoal"] * 2)
+    yield "one of 1 brushes", stroke(brush=1)
+    yield "a generator for each", head(brush=["charcoal", "dry_brush"])
+    yield "brushes", head(brush=[], generator=[])
+    yield "brush", head(brush=["charcoal"] * 17, generator=["charcoal"] * 17)
     yield "stroke 1", lambda content: content["strokes"].insert(1, 7)
 
 
@@ -197,6 +204,41 @@ def test_every_bad_field_is_named(painting, tmp_path, name, change):
         nbpainter.Painting.load(path)
     assert name in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_each_stroke_has_its_brush(painting, tmp_path):
+    names = ["charcoal", "generator_gan"]
+    which = np.arange(30) % 2
+    mixed = dataclasses.replace(
+        painting, generator=names, brush=None, which=which
+    )
+    assert mixed.brush == ["charcoal", "dry_brush"]
+    mixed.save(tmp_path / "mixed.json")
+    again = nbpainter.Painting.load(tmp_path / "mixed.json")
+    assert again.brush == mixed.brush
+    np.testing.assert_array_equal(again.which, which)
+    np.testing.assert_array_equal(again.canvas, mixed.canvas)
+    layers = [list(p.layers()) for p in (painting, mixed)]
+    same = [
+        a[:2] == b[:2] and a[2].shape == b[2].shape and np.allclose(a[2], b[2])
+        for a, b in zip(*layers)
+    ]
+    assert same == which.astype(bool).tolist()
+    content = json.loads((tmp_path / "mixed.json").read_text())
+    assert [stroke["brush"] for stroke in content["strokes"]] == which.tolist()
+
+
+@pytest.mark.engine
+def test_a_replay_takes_each_strokes_brush(painting):
+    names = ["charcoal", "generator_gan"]
+    late = dataclasses.replace(
+        painting, generator=names, brush=None, which=np.arange(30) > 28
+    )
+    alone = dataclasses.replace(late, which=None)
+    changed = np.abs(late.replay() - alone.replay()).max(axis=2) > 0.01
+    (_, _, opacity) = list(late.layers())[-1]
+    assert 0 < changed.mean() < 2 * np.mean(opacity > 0.01) + 0.2
+    np.testing.assert_array_equal(late.replay(brush="charcoal"), alone.replay())
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\0", "[" * 100_000])
@@ -216,6 +258,7 @@ def test_what_is_no_stroke_file_is_named(tmp_path, content):
         ("height", 0, "0"),
         ("brush", 7, "int"),
         ("actions", np.zeros((2, 11)), "11"),
+        ("which", [0, 1], "by its place in their list"),
         ("actions", np.full((2, 12), np.nan), "NaN"),
     ],
 )
