@@ -28,10 +28,11 @@ from PIL import Image
 import nbpainter
 from nbpainter.engine import brush_file, libmypaint
 
+LONG = "NBPAINTER_FUZZ_SECONDS" in os.environ
 SECONDS = int(os.environ.get("NBPAINTER_FUZZ_SECONDS", "20"))  # For each test.
 SEARCH = hypothesis.settings(
-    max_examples=1_000_000 if "NBPAINTER_FUZZ_SECONDS" in os.environ else 200,
-    derandomize="NBPAINTER_FUZZ_SECONDS" not in os.environ,
+    max_examples=100 * SECONDS if LONG else 200,
+    derandomize=not LONG,
     database=None,
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),

@@ -33,6 +33,39 @@ def _die(number):
     return number
 
 
+KEEP_TWO = """
+import os, time
+from nbpainter.parallel import spread
+workers = spread(os.getpid, [(), ()], 1e6)
+print(*workers, flush=True)
+time.sleep(60)
+"""
+
+
+def _is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, to ask would end it")
+def test_processes_end_with_the_one_that_they_work_for():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", KEEP_TWO], stdout=subprocess.PIPE, text=True
+    )
+    workers = set(map(int, parent.stdout.readline().split()))
+    assert all(map(_is_running, workers))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + 20
+    while any(map(_is_running, workers)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(_is_running, workers))
+
+
 @pytest.fixture
 def photos(tmp_path):
     folder = tmp_path / "photos"
