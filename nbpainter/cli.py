@@ -213,7 +213,7 @@ def _paint(arguments):
         --skip-existing: leave out photographs whose files are all there
         --cluster ADDRESS: paint several photographs on a Dask cluster, such as
             tcp://127.0.0.1:8786, that sees the same files
-        --export ENDING...: leave more files: svg html webp mp4 pdf
+        --export ENDING...: leave more files: svg html webp mp4 pdf ora
         --curve: leave curve.png: decibels against strokes and seconds
         --out DIR=painting: the files' folder; with several photographs, one
             folder in it for each
@@ -397,11 +397,12 @@ def _replay(arguments):
 
 
 def _export(arguments):
-    """Write a painting as SVG, HTML, PDF, animation or PNG.
+    """Write a painting as SVG, HTML, PDF, layers, animation or PNG.
 
     Args:
         painting painting.json
         files FILE...: the ending decides: painting.svg painting.html steps.pdf
+            painting.ora
         --transparent: leave out the background of a .png
     """
     for path in arguments.files:

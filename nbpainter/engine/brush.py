@@ -7,6 +7,7 @@ give the same pixels.
 
 import colorsys
 import contextlib
+import ctypes
 import functools
 import json
 import math
@@ -79,6 +80,8 @@ class Brush:
     Attributes:
         settings: dict, the brush file's JSON. Its `radius_factor`, radius of
             the brush over that of the action, is the brush's own or measured.
+        tuned: dict, the same with the radius and the colour of the stroke
+            that was drawn last; the next one changes it.
     """
 
     def __init__(self, brush="dry_brush", seed=0):
@@ -91,7 +94,10 @@ class Brush:
         weakref.finalize(self, library.mypaint_brush_unref, self._handle)
         library.mypaint_brush_from_defaults(self._handle)
         self._speed_points = []
-        self._set_all(self.settings["settings"])
+        self.tuned = json.loads(json.dumps(self.settings))
+        # A `Surface` mixes no pigments; MyPaint 2 does, unless it is told.
+        self.tuned["settings"]["paint_mode"] = {"base_value": 0.0, "inputs": {}}
+        self._set_all(self.tuned["settings"])
         base_value = library.mypaint_brush_get_base_value
         self._gammas = {
             source: base_value(self._handle, self._number(f"{source}_gamma"))
@@ -104,6 +110,8 @@ class Brush:
         return self._library.mypaint_brush_setting_from_cname(name.encode())
 
     def _set(self, name, value):
+        setting = self.tuned["settings"].setdefault(name, {"inputs": {}})
+        setting["base_value"] = value
         self._library.mypaint_brush_set_base_value(
             self._handle, self._number(name), value
         )
@@ -126,7 +134,8 @@ class Brush:
                     x, y = map(float, point)
                     library.mypaint_brush_set_mapping_point(*curve, index, x, y)
                     if source in _SPEEDS:
-                        self._speed_points.append((source, curve, index, x, y))
+                        place = source, curve, index, x, y, point
+                        self._speed_points.append(place)
 
     def _warm_up(self, seed):
         """Bring the brush to rest at the origin, with random numbers of a seed.
@@ -154,12 +163,13 @@ class Brush:
         self._set("radius_logarithmic", radius_log)
         for source, gamma in self._gammas.items():
             self._set(f"{source}_gamma", gamma + radius_log)
-        for source, curve, index, x, y in self._speed_points:
+        for source, curve, index, x, y, point in self._speed_points:
             gamma = self._gammas[source]
             slope, offset = _speed_mapping(gamma)
             new_slope, new_offset = _speed_mapping(gamma + radius_log)
             x = ((x - offset) / slope + radius_log) * new_slope + new_offset
             self._library.mypaint_brush_set_mapping_point(*curve, index, x, y)
+            point[0] = x
 
     def _stroke_to(self, surface, x, y, pressure, seconds):
         self._library.mypaint_brush_stroke_to(
@@ -180,6 +190,10 @@ class Brush:
                 stroke's end to this one's start. 0.1, the dataset's, lets
                 the brush's smoothing reach into the stroke by 0.7 % of the
                 distance; 1.0 makes the stroke independent of the one before.
+
+        Returns:
+            Left, top, width and height of what it may have changed, ints in
+            pixels; it may lie beyond the surface.
         """
         action = np.asarray(action, "float64")
         radius = float(brush_radius(action[COLUMNS.size])) * side
@@ -203,7 +217,9 @@ class Brush:
         for px, py, p in zip(x.tolist(), y.tolist(), pressure.tolist()):
             stroke_to(brush, canvas, px, py, p, 0.0, 0.0, _EVENT_SECONDS)
         self._stroke_to(surface, x[-1], y[-1], 0.0, _EVENT_SECONDS)
-        self._library.mypaint_surface_end_atomic(surface.handle, None)
+        box = (ctypes.c_int * 4)()  # MyPaintRectangle of libmypaint 1.x.
+        self._library.mypaint_surface_end_atomic(surface.handle, box)
+        return tuple(box)
 
     def draw_each(self, actions, size, ground=None, side=None, **options):
         """Draw strokes, each alone on a square surface.

@@ -18,8 +18,8 @@ from nbpainter.errors import EngineError
 # libmypaint's fixed-point 1.0.
 _OPAQUE = 1 << 15
 
-# Side of a tile in pixels.
-_TILE = 64
+TILE = 64
+"""Side of a surface's tile in pixels."""
 
 _INSTALL = {
     "linux": "sudo apt-get install libmypaint-1.5-1  (Debian, Ubuntu, Colab; "
@@ -147,6 +147,11 @@ class Surface:
         height: int, pixels, positive.
         width: int, pixels, positive.
 
+    Attributes:
+        tiles: uint16 array `(rows, columns, 64, 64, 4)`, what the engine
+            itself paints on: premultiplied RGBA, where 32768 stands for 1.
+            Those on the right and at the bottom may go beyond the canvas.
+
     Raises:
         EngineError: if libmypaint is missing or has no memory left.
     """
@@ -163,11 +168,12 @@ class Surface:
         weakref.finalize(self, library.mypaint_surface_unref, self.handle)
         request = _TileRequest()  # For the first tile.
         library.mypaint_tiled_surface_tile_request_start(self.handle, request)
-        # The tiles follow each other in memory and never move. Seen as rows
-        # of tiles, lines of a tile, tiles of a row, pixels and channels.
-        shape = -(-height // _TILE), -(-width // _TILE), _TILE, _TILE, 4
-        tiles = np.ctypeslib.as_array(request.buffer, shape)
-        self._tiles = tiles.swapaxes(1, 2)
+        # The tiles follow each other in memory and never move.
+        shape = -(-height // TILE), -(-width // TILE), TILE, TILE, 4
+        self.tiles = np.ctypeslib.as_array(request.buffer, shape)
+        # Seen as rows of tiles, lines of a tile, tiles of a row, pixels and
+        # channels.
+        self._lines = self.tiles.swapaxes(1, 2)
         library.mypaint_tiled_surface_tile_request_end(self.handle, request)
         self.clear()
 
@@ -179,11 +185,11 @@ class Surface:
                 opaque picture whose sides are multiples of a tile's, 64.
                 Default: every pixel is transparent.
         """
-        self._tiles[...] = 0
+        self.tiles[...] = 0
         if ground is not None:
             ground = np.rint(ground * _OPAQUE)
-            self._tiles[..., :3] = ground.reshape(*self._tiles.shape[:-1], 3)
-            self._tiles[..., 3] = _OPAQUE
+            self._lines[..., :3] = ground.reshape(*self._lines.shape[:-1], 3)
+            self.tiles[..., 3] = _OPAQUE
 
     def pixels(self):
         """Return the picture, a float32 array `(height, width, 4)`.
@@ -191,6 +197,6 @@ class Surface:
         RGBA in `[0, 1]` with *premultiplied* alpha, as the engine keeps it:
         over white it is `rgb + (1 - alpha)`.
         """
-        whole = self._tiles.reshape(len(self._tiles) * _TILE, -1, 4)
+        whole = self._lines.reshape(len(self.tiles) * TILE, -1, 4)
         seen = whole[: self.height, : self.width]
         return seen.astype("float32") / _OPAQUE

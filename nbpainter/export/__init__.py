@@ -1,6 +1,7 @@
 """Write a painting as whatever the ending of a file's name asks for."""
 
-from nbpainter.export import player, sheets, svg
+from nbpainter.engine.libmypaint import load_library
+from nbpainter.export import openraster, player, sheets, svg
 from nbpainter.images import check_ending, find_ffmpeg
 from nbpainter.painter.painting import Painting
 
@@ -8,6 +9,7 @@ _WRITERS = {
     ".svg": svg.write_svg,
     ".html": player.write_player,
     ".pdf": sheets.write_sheets,
+    ".ora": openraster.write_openraster,
     ".json": Painting.save,
     **dict.fromkeys((".gif", ".webp", ".mp4"), Painting.save_animation),
     **dict.fromkeys((".png", ".jpg", ".jpeg"), Painting.save_image),
@@ -28,12 +30,15 @@ def check_export(path, transparent=False):
         DataError: for an ending that nothing is written for, for `.mp4`
             without ffmpeg, or for a transparent ground in another file than
             `.png`.
+        EngineError: for `.ora` without libmypaint.
     """
     ending = check_ending("An exported painting", path, _WRITERS)
     if transparent:
         check_ending("A transparent picture", path, [".png"])
     if ending == ".mp4":
         find_ffmpeg()
+    if ending == ".ora":
+        load_library()
     return ending
 
 
@@ -47,6 +52,7 @@ def export(painting, path, transparent=False):
 
     Raises:
         DataError: see `check_export`; or if it cannot be written.
+        EngineError: see `check_export`; or if libmypaint lacks a brush.
     """
     write = _WRITERS[check_export(path, transparent)]
     options = {"transparent": True} if transparent else {}

@@ -192,18 +192,33 @@ class Painting:
             EngineError: if libmypaint is missing or lacks the brush.
         """
         blank = self.blank(size)
-        surface, side = Surface(*blank.shape[:2]), max(blank.shape[:2])
+        surface = Surface(*blank.shape[:2])
+        for _ in self.replay_on(surface, seed, brush):
+            pass
+        pixels = surface.pixels()
+        if transparent:
+            return straight_alpha(pixels)
+        return np.clip(pixels[..., :3] + (1 - pixels[..., 3:]) * blank, 0, 1)
+
+    def replay_on(self, surface, seed=None, brush=None):
+        """Draw the strokes in turn, as `replay` does.
+
+        Args:
+            surface: `Surface`, drawn on.
+            seed: see `replay`.
+            brush: see `replay`.
+
+        Yields:
+            After each stroke its `Brush`, and what `Brush.draw` returned.
+        """
+        side = max(surface.height, surface.width)
         seed = self.seed if seed is None else seed
         seed = check_count("seed", seed, 0, 2**32)
         brushes = self.brushes if brush is None else [brush]
         pens = [Brush(each, seed) for each in brushes]
         for action, which in zip(self.actions, self.which):
             pen = pens[which if brush is None else 0]
-            pen.draw(surface, action, side, travel_seconds=1.0)
-        pixels = surface.pixels()
-        if transparent:
-            return straight_alpha(pixels)
-        return np.clip(pixels[..., :3] + (1 - pixels[..., 3:]) * blank, 0, 1)
+            yield pen, pen.draw(surface, action, side, travel_seconds=1.0)
 
     def refine(self, photo, num_steps=100, loss=None, verbose=1):
         """Move all strokes together, so that they match a photograph better.
@@ -375,6 +390,7 @@ class Painting:
         | `.html` | a page that plays the strokes back and forth |
         | `.gif`, `.webp`, `.mp4` | an animation; `.mp4` needs ffmpeg |
         | `.pdf` | sheets to paint along |
+        | `.ora` | layers, drawn by the real engine, for MyPaint and others |
 
         Args:
             path: str or path.
@@ -384,6 +400,7 @@ class Painting:
         Raises:
             DataError: for another ending, without ffmpeg, or if it cannot
                 be written.
+            EngineError: for `.ora`, see `replay`.
         """
         from nbpainter.export import export
 

@@ -12,6 +12,7 @@ from PIL import Image
 import nbpainter
 from nbpainter import cli, export as exports
 from nbpainter.actions import ACTION_INDEX, COLUMNS
+from nbpainter.engine import libmypaint
 from nbpainter.errors import DataError
 from nbpainter.export import sheets, svg
 from nbpainter.painter import canvas
@@ -234,6 +235,7 @@ def test_a_file_without_room_is_not_written_by_half(painting, tmp_path):
     (tmp_path / "out").mkdir()
     endings = ["svg", "html", "pdf", "gif", "webp", "png", "jpg", "json"]
     endings += ["mp4"] if shutil.which("ffmpeg") else []
+    endings += ["ora"] if libmypaint.is_available() else []
     result = subprocess.run(
         [sys.executable, "-c", _WRITE_WITHOUT_ROOM, str(strokes)]
         + [f"a.{ending}" for ending in endings],
@@ -256,6 +258,7 @@ def test_paint_exports_all_endings(tmp_path):
     Image.new("RGB", (40, 30), "teal").save(photo)
     endings = ["svg", "html", "webp", "pdf", "jpeg", ".png"]
     endings += ["mp4"] if shutil.which("ffmpeg") else []
+    endings += ["ora"] if libmypaint.is_available() else []
     arguments = ["paint", str(photo), "--strokes", "2", "--size", "40"]
     arguments += ["--out", str(out), "--export", *endings]
     assert cli.main(arguments) == 0
