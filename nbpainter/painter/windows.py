@@ -124,8 +124,8 @@ def next_level(num_strokes, num_painted, height, width):
 
     Example:
 
-    >>> next_level(500, 40, 512, 256)
-    (0.5, 6, 460)
+    >>> next_level(50, 20, 64, 64)
+    (0.0, 1, 30)
     """
     planned, levels = 0, plan_levels(num_strokes, height, width)
     for number, (cells, strokes) in enumerate(levels):

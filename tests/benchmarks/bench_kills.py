@@ -184,7 +184,7 @@ def main():
         photo = place / "photo.png"
         Image.fromarray(data.coffee()).resize((96, 64)).save(photo)
         paint = ["paint", str(photo), "--strokes", "12", "--size", "64"]
-        paint += ["--focus", "none", "--export", "svg", "html", "mp4"]
+        paint += ["--focus", "none", "--export", "svg", "ora", "webp"]
         right, broken = kill_commands(place / "paint", 2 * RUNS, *paint)
         print(f"{right} of {2 * RUNS} paintings right, {broken} killed")
 
