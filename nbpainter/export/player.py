@@ -1,9 +1,10 @@
-"""A painting as one HTML page that plays it, stroke by stroke.
+"""A painting as one HTML page: a player, and a studio to look into strokes.
 
 The page holds everything, and asks no network for anything: the finished
-picture, each stroke's opacity in 8 bits, both as PNG, and a player. It lays
-the strokes on a canvas of floats, so that any step is within a rounding of the
-picture after that many strokes; at the end it shows the finished picture.
+picture, each stroke's opacity in 8 bits, both as PNG, the stroke file and the
+SVG, and a player. It lays the strokes, or those of some levels and colours, on
+a canvas of floats, so that any step is within a rounding of the picture after
+that many strokes; at the end it shows the finished picture.
 """
 
 import base64
@@ -17,8 +18,10 @@ import numpy as np
 from PIL import Image
 
 from nbpainter.actions import COLUMNS
+from nbpainter.export.sheets import few_colors, light_to_dark
+from nbpainter.export.svg import svg_text, visible_from
 from nbpainter.files import printable, written_whole
-from nbpainter.images import encode, from_hex, to_image, to_uint8
+from nbpainter.images import encode, from_hex, to_hex, to_image, to_uint8
 
 _SHEET_ROWS = 4096  # All browsers take images of this height.
 
@@ -34,17 +37,29 @@ def write_player(painting, path):
         DataError: if it cannot be written.
     """
     title = printable(pathlib.Path(path).stem)
-    colors = to_uint8(painting.actions[:, COLUMNS.color]).tolist()
+    colors = painting.actions[:, COLUMNS.color]
     layers, strokes = [], []
     for (top, left, opacity), color in zip(painting.layers(), colors):
         layers.append(to_uint8(opacity))
-        strokes.append([left, top, *opacity.shape[::-1], *color])
+        place, seen = [left, top, *opacity.shape[::-1]], visible_from(opacity)
+        strokes.append([*place, *to_uint8([*color, seen]).tolist()])
+    groups = list(map(to_hex, few_colors(colors, painting.palette)))
     sheets = map(Image.fromarray, stack_layers(layers))
     content = {
         "name": title,
         "background": to_uint8(from_hex(painting.background)).tolist(),
-        "strokes": strokes,  # Left, top, columns, rows, red, green, blue.
+        # Left, top, columns, rows, red, green, blue, opacity that is seen.
+        "strokes": strokes,
         "sheets": [_to_png(sheet) for sheet in sheets],
+        "levels": painting.level.tolist(),
+        "colors": groups,
+        "swatches": light_to_dark(groups),
+        "brushes": [
+            brush if isinstance(brush, str) else "own brush"
+            for brush in painting.brushes
+        ],
+        "file": painting.to_json(),
+        "svg": svg_text(painting, title),
     }
     # No text can end the script that it stands in.
     script = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")

@@ -107,6 +107,23 @@ def few_colors(colors, palette=()):
     return groups[which]
 
 
+def light_to_dark(names):
+    """Sort different colours.
+
+    Args:
+        names: iterable of `"#rrggbb"`.
+
+    Returns:
+        A list of them, none twice.
+
+    Example:
+
+    >>> light_to_dark(["#000080", "#000080", "#ffffff"])
+    ['#ffffff', '#000080']
+    """
+    return sorted(set(names), key=lambda name: (-from_hex(name) @ _LUMA, name))
+
+
 def _plot_page(before, after, numbers, points, widths, colors):
     """Draw one page.
 
@@ -187,7 +204,7 @@ def _plot_colors(axis, numbers, colors):
     strokes = {}
     for number, color in zip(numbers, colors):
         strokes.setdefault(to_hex(color), []).append(str(number))
-    shown = sorted(strokes, key=lambda name: -from_hex(name) @ _LUMA)
+    shown = light_to_dark(strokes)
     # Many colours are listed in several columns, and in small letters.
     num_columns = math.ceil(math.sqrt(len(shown) / 24))
     labels = []

@@ -77,7 +77,7 @@ def fit_path(action, top, left, opacity, side):
     scale = min(1, _FITTED_SIDE / max(opacity.shape))
     rows, columns = (max(1, round(scale * length)) for length in opacity.shape)
     paint = resize(np.float32(opacity)[..., None], rows, columns).ravel()
-    visible = paint > min(_VISIBLE, _VISIBLE_PART * paint.max())
+    visible = paint > visible_from(paint)
     y, x = np.float32(np.indices((rows, columns)).reshape(2, -1) + 0.5)
     t = np.linspace(0, 1, _NUM_POINTS)
     curve_x, curve_y = np.float32(_curve(action, t) * side)[..., None]
@@ -104,6 +104,20 @@ def fit_path(action, top, left, opacity, side):
     return points, 2 * radius / scale / side, mean_opacity
 
 
+def visible_from(paint):
+    """The opacity from which a stroke's paint is seen, a float.
+
+    Args:
+        paint: float array of any shape, opacities in `[0, 1]`.
+
+    Example:
+
+    >>> visible_from(np.array([0.0, 0.1])), visible_from(np.array([1.0]))
+    (0.06, 0.24)
+    """
+    return min(_VISIBLE, _VISIBLE_PART * float(paint.max(initial=0)))
+
+
 def _curve(action, t):
     """Sample a stroke's curve: x and y, a float array `(2, num_points)`."""
     x, y, _ = np.tensordot(action, actions.sampling_matrix(t), axes=1)
@@ -120,7 +134,7 @@ def _part_of_curve(action, start, end):
 
 
 def write_svg(painting, path):
-    """Write strokes as an SVG file, `stroke-1` to `stroke-N`.
+    """Write strokes as an SVG file, see `svg_text`.
 
     Args:
         painting: a `Painting`.
@@ -129,6 +143,21 @@ def write_svg(painting, path):
     Raises:
         DataError: if it cannot be written.
     """
+    text = svg_text(painting, pathlib.Path(path).stem)
+    with written_whole(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def svg_text(painting, title):
+    """Draw strokes as paths of an SVG file, `stroke-1` to `stroke-N`.
+
+    Args:
+        painting: a `Painting`.
+        title: str.
+
+    Returns:
+        A str, what the file holds.
+    """
     width, height = painting.width, painting.height
     unit = max(width, height)
     points, widths, opacities = fit_paths(painting)
@@ -136,7 +165,7 @@ def write_svg(painting, path):
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-        f"<title>{html.escape(printable(pathlib.Path(path).stem))}</title>",
+        f"<title>{html.escape(printable(title))}</title>",
         f"<desc>{len(points)} brush strokes, first to last. Painted by "
         "nbpainter.</desc>",
         f'<rect id="background" width="{width}" height="{height}" '
@@ -152,6 +181,4 @@ def write_svg(painting, path):
             f'stroke="{to_hex(color)}" stroke-width="{stroke_width:.2f}" '
             f'stroke-opacity="{opacity:.3f}"/>'
         )
-    lines += ["</g>", "</svg>", ""]
-    with written_whole(path) as temporary:
-        temporary.write_text("\n".join(lines), "utf-8")
+    return "\n".join([*lines, "</g>", "</svg>", ""])

@@ -17,6 +17,7 @@ from nbpainter.errors import (
     check_memory,
     check_size,
 )
+from nbpainter.files import written_whole
 from nbpainter.losses import psnr
 from nbpainter.models.presets import brush_of, load_generator
 from nbpainter.painter import stroke_file
@@ -299,6 +300,15 @@ class Painting:
             if finished in stops:
                 yield np.clip(canvas, 0, 1)
 
+    def to_json(self):
+        """Return what the stroke file holds, a str."""
+        head = {name: getattr(self, name) for name in stroke_file.HEAD}
+        names = [g if isinstance(g, str) else "custom" for g in self.generators]
+        several = isinstance(self.generator, list)
+        head["generator"] = names if several else names[0]
+        which = self.which if several else None
+        return stroke_file.strokes_text(head, self.actions, which)
+
     def save(self, path):
         """Write the stroke file.
 
@@ -308,12 +318,8 @@ class Painting:
         Raises:
             DataError: if it cannot be written.
         """
-        head = {name: getattr(self, name) for name in stroke_file.HEAD}
-        names = [g if isinstance(g, str) else "custom" for g in self.generators]
-        several = isinstance(self.generator, list)
-        head["generator"] = names if several else names[0]
-        which = self.which if several else None
-        stroke_file.write_strokes(path, head, self.actions, which)
+        with written_whole(path) as temporary:
+            temporary.write_text(self.to_json(), "utf-8")
 
     @classmethod
     def load(cls, path):
@@ -387,7 +393,7 @@ class Painting:
         | `.json` | the stroke file |
         | `.png`, `.jpg` | the picture as painted |
         | `.svg` | a path for each stroke, to be edited |
-        | `.html` | a page that plays the strokes back and forth |
+        | `.html` | a page that plays, filters and explains the strokes |
         | `.gif`, `.webp`, `.mp4` | an animation; `.mp4` needs ffmpeg |
         | `.pdf` | sheets to paint along |
         | `.ora` | layers, drawn by the real engine, for MyPaint and others |

@@ -25,7 +25,7 @@ from nbpainter.actions import (
 )
 from nbpainter.engine.brush_file import check_brush
 from nbpainter.errors import MAX_SIZE, DataError, check_count
-from nbpainter.files import read_text, refusing, written_whole
+from nbpainter.files import read_text, refusing
 from nbpainter.images import MAX_COLORS, from_hex, to_hex
 
 FORMAT = "nbpainter painting"
@@ -50,18 +50,17 @@ _POINTS = ("start", "control", "end")
 _POINT_COLUMNS = [columns(f"{name}_x", f"{name}_y") for name in _POINTS]
 
 
-def write_strokes(path, head, actions, which=None):
-    """Write a stroke file.
+def strokes_text(head, actions, which=None):
+    """Return what a stroke file holds.
 
     Args:
-        path: str or path.
         head: dict with the fields of `HEAD`.
         actions: float array `(n, 12)`, relative to a square of the picture's
             longer side.
         which: int array `(n,)`, the brush of each. Default: there is but one.
 
-    Raises:
-        DataError: if it cannot be written.
+    Returns:
+        A str of ASCII; the strokes stand last in it.
     """
     content = {"format": FORMAT, "version": VERSION, **head}
     text = json.dumps(content, indent=2).removesuffix("\n}")
@@ -69,9 +68,7 @@ def write_strokes(path, head, actions, which=None):
     if which is not None:
         strokes = [s | {"brush": k} for s, k in zip(strokes, which.tolist())]
     strokes = ",\n    ".join(map(json.dumps, strokes))
-    text += f',\n  "strokes": [\n    {strokes}\n  ]\n}}\n'
-    with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    return text + f',\n  "strokes": [\n    {strokes}\n  ]\n}}\n'
 
 
 def read_strokes(path):

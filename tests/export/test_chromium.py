@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+import pathlib
 import shutil
 import time
 import xml.etree.ElementTree as ElementTree
@@ -11,6 +13,8 @@ import pytest
 from PIL import Image
 
 import nbpainter
+from nbpainter.actions import COLUMNS
+from nbpainter.export.svg import visible_from
 
 webdriver = pytest.importorskip("selenium.webdriver")
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
@@ -24,6 +28,8 @@ pytestmark = [
     ),
 ]
 SVG = "http://www.w3.org/2000/svg"
+HOSTILE = "</script><script>alert(1)</script><b>&amp;"
+LEVELS = [3, 12, 25]
 COVERED = 0.2  # A stroke lies where it covers more than so much of a pixel.
 
 
@@ -59,10 +65,47 @@ def painting():
 def page(browser, painting, tmp_path):
     painting.save_image(tmp_path / "painting.png")
     painting.export(tmp_path / "painting.html")
-    browser.get((tmp_path / "painting.html").as_uri())
+    return _open(browser, tmp_path / "painting.html")
+
+
+def _open(browser, path):
+    browser.get(path.as_uri())
     _wait(lambda: browser.execute_script("return document.body.dataset.ready"))
     assert browser.get_log("browser") == []
     return browser
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """A painting of two brushes and three levels."""
+    return nbpainter.Painting(
+        nbpainter.random_actions(40, seed=8),
+        96,
+        72,
+        brush=[HOSTILE, "pencil"],
+        generator=["generator_gan", "pencil"],
+        which=np.arange(40) % 2,
+        figures={"levels": LEVELS, "unknown": float("nan")},
+    )
+
+
+@pytest.fixture(scope="module")
+def layers(mixed):
+    return list(mixed.layers())
+
+
+@pytest.fixture(scope="module")
+def mixed_page(mixed, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pages") / "mixed.html"
+    mixed.export(path)
+    return path
+
+
+@pytest.fixture
+def studio(browser, mixed_page):
+    page = _open(browser, mixed_page)
+    _button(page, "toggle")
+    return page
 
 
 def _wait(condition, seconds=30):
@@ -154,11 +197,11 @@ def test_the_keyboard(page, painting):
 
 
 @pytest.fixture
-def on_screen(page):
+def on_screen(browser):
     """Show the page on a screen of another size, with touch or without."""
 
     def show(width, height, touch):
-        page.execute_cdp_cmd(
+        browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {
                 "width": width,
@@ -167,13 +210,13 @@ def on_screen(page):
                 "mobile": touch,
             },
         )
-        page.execute_cdp_cmd(
+        browser.execute_cdp_cmd(
             "Emulation.setTouchEmulationEnabled", {"enabled": touch}
         )
 
     yield show
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    page.execute_cdp_cmd(
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd(
         "Emulation.setTouchEmulationEnabled", {"enabled": False}
     )
 
@@ -184,6 +227,15 @@ def _box(page, name):
         ".getBoundingClientRect();"
         "return [box.left, box.top, box.width, box.height]",
         name,
+    )
+
+
+def _room(page):
+    """Sides of the page and of the screen."""
+    return page.execute_script(
+        "const page = document.documentElement;"
+        "return [[page.scrollWidth, page.scrollHeight],"
+        "[innerWidth, innerHeight]]"
     )
 
 
@@ -202,12 +254,7 @@ def test_a_small_painting_fills_the_screen(
     assert left >= 0
     assert top >= stage_top - 1
     # Nothing has to be scrolled to, and the picture is what it was.
-    inside, room = page.execute_script(
-        "const page = document.documentElement;"
-        "return [[page.scrollWidth, page.scrollHeight],"
-        "[innerWidth, innerHeight]]"
-    )
-    assert inside == room == [width, height]
+    assert _room(page) == [[width, height]] * 2
     assert page.execute_script("return document.all.canvas.width") == 96
 
 
@@ -274,6 +321,190 @@ def test_the_mouse_drags_and_clicks(page):
     assert _at(page) == 20
     canvas.click()
     assert page.find_element("id", "play").text == "Pause"
+
+
+def _laid(painting, layers, numbers):
+    """The canvas, 0 to 255, if only some of the strokes are laid."""
+    canvas = 255 * painting.blank()
+    colors = 255 * painting.actions[:, COLUMNS.color]
+    for number in numbers:
+        top, left, opacity = layers[number]
+        rows, columns = opacity.shape
+        block = canvas[top : top + rows, left : left + columns]
+        block += opacity[..., None] * (colors[number] - block)
+    return canvas
+
+
+def _choices(page, kind):
+    return page.find_elements("css selector", f"#{kind} button")
+
+
+def _place(page):
+    return page.find_element("id", "place").text
+
+
+def test_strokes_are_shown_by_level_and_colour(studio, mixed, layers):
+    whole, second = _pixels(studio), range(3, 15)
+    first, middle, last = _choices(studio, "levels")
+    assert middle.accessible_name == "Level 2, 12 strokes"
+    middle.click()
+    assert np.abs(_pixels(studio) - _laid(mixed, layers, second)).max() <= 2
+    assert _place(studio) == "12 of 12 shown"
+    # The player steps and plays through those that are shown.
+    _press(studio, Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert np.abs(_pixels(studio) - _laid(mixed, layers, [3, 4])).max() <= 2
+    _press(studio, Keys.ARROW_LEFT)
+    assert np.abs(_pixels(studio) - _laid(mixed, layers, [3])).max() <= 2
+    studio.execute_script("document.all.speed.value = 4")
+    _button(studio, "play")
+    _wait(lambda: _place(studio) == "12 of 12 shown")
+    assert np.abs(_pixels(studio) - _laid(mixed, layers, second)).max() <= 2
+    _scrub(studio, 7)
+    assert np.abs(_pixels(studio) - _laid(mixed, layers, second[:7])).max() <= 2
+    # With the others, it is where it was: after ten strokes of all.
+    middle.click()
+    assert _place(studio) == "Stroke 10 of 40"
+    _press(studio, Keys.END)
+    # Space presses the button that has the focus, and does not play.
+    last.send_keys(Keys.SPACE)
+    assert _place(studio) == "25 of 25 shown"
+    colors = _choices(studio, "colors")
+    assert 1 < len(colors) <= 12
+    counts = [int(c.accessible_name.split()[1]) for c in colors]
+    assert sum(counts) == 40
+    left = []
+    for color in colors:
+        color.click()
+        left.append(int(_place(studio).split()[0]))
+        color.click()
+    assert sum(left) == 25
+    assert studio.find_element("id", "play").text == "Play"
+    _button(studio, "all")
+    np.testing.assert_array_equal(_pixels(studio), whole)
+    pressed = [b.get_attribute("aria-pressed") for b in (first, middle, last)]
+    assert pressed == ["false"] * 3
+
+
+def _numbers(page):
+    return [said.text for said in page.find_elements("css selector", "dd")]
+
+
+def _said(painting, number):
+    """What the studio says of a stroke, or of none: -1."""
+    if number < 0:
+        return ["\u2013"] * 9
+    stroke = json.loads(painting.to_json())["strokes"][number]
+    points = (stroke[name] for name in ("start", "control", "end"))
+    return [
+        f"{number + 1} of {len(painting)}",
+        str(painting.level[number] + 1),
+        painting.brushes[painting.which[number]],
+        *(f"{x:.6g}, {y:.6g}" for x, y in points),
+        f"{stroke['radius']:.6g}",
+        "{:.5g} to {:.5g}".format(*stroke["pressure"]),
+        stroke["color"],
+    ]
+
+
+def _topmost(painting, layers, numbers):
+    """The last of some strokes that is seen in each pixel, or -1."""
+    topmost = np.full((painting.height, painting.width), -1)
+    for number in numbers:
+        top, left, opacity = layers[number]
+        rows, columns = opacity.shape
+        block = topmost[top : top + rows, left : left + columns]
+        seen = nbpainter.images.to_uint8(visible_from(opacity))
+        block[nbpainter.images.to_uint8(opacity) > seen] = number
+    return topmost
+
+
+def _in_picture(page, x, y):
+    """Where a pixel of the picture is on the screen."""
+    left, top, wide, high = _box(page, "canvas")
+    return round(left + (x + 0.5) / 96 * wide), round(
+        top + (y + 0.5) / 72 * high
+    )
+
+
+def _point(page, x, y):
+    chain = webdriver.ActionChains(page, duration=0)
+    chain.w3c_actions.pointer_action.move_to_location(*_in_picture(page, x, y))
+    chain.perform()
+
+
+def test_pointing_at_a_stroke_shows_its_numbers(
+    studio, on_screen, mixed, layers
+):
+    on_screen(1280, 800, touch=False)
+    outline = studio.find_element("id", "outline")
+    assert not outline.is_displayed()
+    assert _room(studio) == [[1280, 800]] * 2
+    pixels = [(x, y) for x in range(6, 96, 20) for y in range(6, 72, 20)]
+    seen = []
+    for shown in (range(40), range(3)):
+        topmost = _topmost(mixed, layers, shown)
+        for x, y in pixels:
+            _point(studio, x, y)
+            assert _numbers(studio) == _said(mixed, topmost[y, x])
+            assert outline.is_displayed() == (topmost[y, x] >= 0)
+            seen.append(topmost[y, x])
+        # Only strokes that are shown are pointed at.
+        _choices(studio, "levels")[0].click()
+    assert len(set(seen)) > 8
+    # A step shows the stroke that it lays; beside the picture there is none.
+    _press(studio, Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert _numbers(studio) == _said(mixed, 1)
+    x, y = next(zip(*np.nonzero((topmost == 0).T)))
+    _point(studio, x, y)
+    assert outline.is_displayed()
+    webdriver.ActionChains(studio).move_to_element(
+        studio.find_element("id", "place")
+    ).perform()
+    assert not outline.is_displayed()
+    # Names of strangers' files stay text.
+    assert studio.get_log("browser") == []
+    assert studio.find_elements("css selector", "b") == []
+
+
+def test_a_finger_points_in_the_studio(studio, on_screen, mixed, layers):
+    on_screen(390, 844, touch=True)
+    topmost = _topmost(mixed, layers, range(40))
+    for x, y in ((30, 20), (70, 50)):
+        _touch(studio, "touchStart", _in_picture(studio, x, y))
+        _touch(studio, "touchEnd")
+        expected = _said(mixed, topmost[y, x])
+        _wait(lambda expected=expected: _numbers(studio) == expected)
+    assert studio.find_element("id", "play").text == "Play"
+    # While it plays, a tap pauses it; without the studio it plays it.
+    _button(studio, "play")
+    _touch(studio, "touchStart", _in_picture(studio, 30, 20))
+    _touch(studio, "touchEnd")
+    _wait(lambda: studio.find_element("id", "play").text == "Play")
+    (wide, _), room = _room(studio)
+    assert [wide, 844] == room == [390, 844]
+
+
+def test_the_stroke_file_and_the_svg_can_be_saved(
+    studio, mixed, downloads, tmp_path
+):
+    for button, name in (("file", "mixed.json"), ("svg", "mixed.svg")):
+        mixed.export(tmp_path / name)
+        _button(studio, button)
+        _wait((downloads / name).exists)
+        saved = (downloads / name).read_bytes()
+        assert saved == (tmp_path / name).read_bytes()
+
+
+def test_one_level_is_no_choice_and_a_palette_is(browser, tmp_path):
+    path = pathlib.Path(__file__).parents[1] / "golden" / "palette.json"
+    painting = nbpainter.Painting.load(path)
+    painting.export(tmp_path / "palette.html")
+    page = _open(browser, tmp_path / "palette.html")
+    _button(page, "toggle")
+    assert not page.find_element("id", "levels").is_displayed()
+    names = [b.accessible_name[:7] for b in _choices(page, "colors")]
+    used = {nbpainter.images.to_hex(a[COLUMNS.color]) for a in painting.actions}
+    assert set(names) == used <= set(painting.palette)
 
 
 def draw_paths(browser, path, size):
