@@ -64,10 +64,14 @@ def write_openraster(painting, path):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
 
-        def add(name, image):
-            archive.writestr(name, encode(image, ".png"))
+        def write(name, data):
+            # Without the time: the same painting leaves the same file.
+            archive.writestr(zipfile.ZipInfo(name), data)
 
-        archive.writestr("mimetype", "image/openraster")
+        def add(name, image):
+            write(name, encode(image, ".png"))
+
+        write("mimetype", "image/openraster")
         add("data/background.png", to_image(canvas))
         # MyPaint tiles an endless background with it.
         add("data/tile.png", to_image(np.tile(canvas[:1, :1], (TILE, TILE, 1))))
@@ -79,7 +83,7 @@ def write_openraster(painting, path):
             pixels = surface.pixels()
             canvas = pixels[..., :3] + (1 - pixels[..., 3:]) * canvas
             place = f"data/{number}"
-            archive.writestr(f"{place}.dat", strokemap)
+            write(f"{place}.dat", strokemap)
             add(f"{place}.png", to_image(straight_alpha(pixels)))
             name = f"{number}: {_kind(number, len(counts))} strokes"
             extra = _STROKEMAP.format(f"{place}.dat")
@@ -88,7 +92,7 @@ def write_openraster(painting, path):
         add("mergedimage.png", picture)
         lines = [_IMAGE.format(*picture.size), "<stack>"]
         lines += [*reversed(layers), "</stack>", "</image>", ""]
-        archive.writestr("stack.xml", "\n".join(lines))
+        write("stack.xml", "\n".join(lines))
         picture.thumbnail(_THUMBNAIL)
         add("Thumbnails/thumbnail.png", picture)
     with written_whole(path) as temporary:
