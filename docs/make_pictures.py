@@ -5,8 +5,11 @@ coffee and chelsea (CC0).
 """
 
 import pathlib
+import tempfile
+from xml.etree import ElementTree
 
 import numpy as np
+from PIL import Image, ImageDraw
 from skimage import data
 
 import nbpainter
@@ -109,8 +112,44 @@ def curves():
     plotting.save_figure(figure, FOLDER / "curve.png")
 
 
+def draw_plot(painting, size=800):
+    """Draw what a pen plotter would: longer side of the paper in pixels."""
+    with tempfile.TemporaryDirectory() as place:
+        path = pathlib.Path(place, "painting.plot.svg")
+        painting.export(path)
+        root = ElementTree.parse(path).getroot()
+    page = np.array(root.get("viewBox").split()[2:], float)
+    scale = size / page.max()
+    image = Image.new("RGB", tuple((scale * page).astype(int)), "white")
+    pen = ImageDraw.Draw(image)
+    for layer in root.findall("{*}g"):
+        width = max(1, round(scale * float(layer.get("stroke-width"))))
+        for line in layer:
+            points = line.get("points").replace(",", " ").split()
+            points = (scale * np.array(points, float)).tolist()
+            pen.line(points, layer.get("stroke"), width, joint="curve")
+    return nbpainter.load_photo(image, size)
+
+
+def studio():
+    """Two brushes, their replay, and eight pens, for three photographs."""
+    rows = []
+    for photo in (data.coffee(), data.chelsea(), data.rocket()):
+        brushes = ["acrylic", "pencil"]
+        painting = nbpainter.paint(photo, 800, generator=brushes)
+        plot = draw_plot(nbpainter.paint(photo, 400, palette=8))
+        height = round(512 * plot.shape[0] / plot.shape[1])
+        margin = (height - painting.height) // 2
+        plot = pictures.resize(plot, height, 512)
+        plot = plot[margin : margin + painting.height]
+        rows.append(side_by_side(painting.canvas, painting.replay(), plot))
+        rows.append(np.ones((12, rows[0].shape[1], 3), "float32"))
+    pictures.save_image(np.concatenate(rows[:-1]), FOLDER / "studio.jpg")
+
+
 if __name__ == "__main__":
     main()
     gallery()
     choices()
     curves()
+    studio()

@@ -31,7 +31,7 @@ from nbpainter.engine import brush_file, libmypaint
 LONG = "NBPAINTER_FUZZ_SECONDS" in os.environ
 SECONDS = int(os.environ.get("NBPAINTER_FUZZ_SECONDS", "20"))  # For each test.
 SEARCH = hypothesis.settings(
-    max_examples=100 * SECONDS if LONG else 200,
+    max_examples=20 * SECONDS if LONG else 200,
     derandomize=not LONG,
     database=None,
     deadline=None,
