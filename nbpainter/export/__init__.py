@@ -1,12 +1,13 @@
 """Write a painting as whatever the ending of a file's name asks for."""
 
-from nbpainter.export import player, sheets, svg
+from nbpainter.export import player, plotter, sheets, svg
 from nbpainter.images import check_ending, find_ffmpeg
 from nbpainter.painter.painting import Painting
 
 _WRITERS = {
     ".svg": svg.write_svg,
     ".html": player.write_player,
+    ".plot.svg": plotter.write_plot,
     ".pdf": sheets.write_sheets,
     ".json": Painting.save,
     **dict.fromkeys((".gif", ".webp", ".mp4"), Painting.save_animation),
@@ -37,17 +38,18 @@ def check_export(path, transparent=False):
     return ending
 
 
-def export(painting, path, transparent=False):
+def export(painting, path, transparent=False, **plot):
     """Write a painting in the format that a file's ending names.
 
     Args:
         painting: a `Painting`.
         path: str or path; see `Painting.export`.
         transparent: bool, for `.png`: whether to leave out the background.
+        **plot: for `.plot.svg`: see `write_plot`.
 
     Raises:
         DataError: see `check_export`; or if it cannot be written.
     """
     write = _WRITERS[check_export(path, transparent)]
     options = {"transparent": True} if transparent else {}
-    write(painting, path, **options)
+    write(painting, path, **options, **plot)

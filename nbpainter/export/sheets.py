@@ -21,11 +21,13 @@ from nbpainter.images import from_hex, group_colors, to_hex
 MAX_COLORS = 12
 """Colours on the sheets of a painting with more than twice as many."""
 
+LUMA = (0.299, 0.587, 0.114)
+"""Brightness of red, green and blue."""
+
 _A4 = (8.27, 11.69)  # Inches.
 _PICTURE_SIZE = 1024  # Pixels of the pictures' longer side.
 _CANVAS_CM = 40  # Longer side of the canvas that brushes are named for.
 _NUMBERED = 30  # Strokes on a page that have numbers, at most.
-_LUMA = (0.299, 0.587, 0.114)  # Brightness of red, green and blue.
 
 
 def plot_sheets(painting, pages=8):
@@ -164,7 +166,7 @@ def _plot_strokes(axis, numbers, points, widths, colors):
     strokes = zip(numbers, points, unit * widths, colors)
     for number, curve, width, color in strokes:
         path = Path(curve, [Path.MOVETO, Path.CURVE3, Path.CURVE3])
-        ink = "black" if color @ _LUMA > 0.5 else "white"
+        ink = "black" if color @ LUMA > 0.5 else "white"
         edge = withStroke(linewidth=width + 0.8, foreground=ink)
         halo = withStroke(linewidth=1.4, foreground=color)
         line = FancyArrowPatch(path=path, arrowstyle="-", linewidth=width)
@@ -187,7 +189,7 @@ def _plot_colors(axis, numbers, colors):
     strokes = {}
     for number, color in zip(numbers, colors):
         strokes.setdefault(to_hex(color), []).append(str(number))
-    shown = sorted(strokes, key=lambda name: -from_hex(name) @ _LUMA)
+    shown = sorted(strokes, key=lambda name: -from_hex(name) @ LUMA)
     # Many colours are listed in several columns, and in small letters.
     num_columns = math.ceil(math.sqrt(len(shown) / 24))
     labels = []

@@ -80,7 +80,7 @@ def fit_path(action, top, left, opacity, side):
     visible = paint > min(_VISIBLE, _VISIBLE_PART * paint.max())
     y, x = np.float32(np.indices((rows, columns)).reshape(2, -1) + 0.5)
     t = np.linspace(0, 1, _NUM_POINTS)
-    curve_x, curve_y = np.float32(_curve(action, t) * side)[..., None]
+    curve_x, curve_y = np.float32(sample_curve(action, t) * side)[..., None]
     distances = scale * np.hypot(
         curve_x - (left + x * opacity.shape[1] / columns),
         curve_y - (top + y * opacity.shape[0] / rows),
@@ -104,8 +104,16 @@ def fit_path(action, top, left, opacity, side):
     return points, 2 * radius / scale / side, mean_opacity
 
 
-def _curve(action, t):
-    """Sample a stroke's curve: x and y, a float array `(2, num_points)`."""
+def sample_curve(action, t):
+    """Sample a stroke's curve.
+
+    Args:
+        action: float array `(12,)`.
+        t: float array `(num_points,)`, places along it in `[0, 1]`.
+
+    Returns:
+        A float64 array `(2, num_points)`, x and y.
+    """
     x, y, _ = np.tensordot(action, actions.sampling_matrix(t), axes=1)
     return np.stack([x, y])
 
@@ -115,7 +123,9 @@ def _part_of_curve(action, start, end):
 
     Part of a quadratic curve is one, and passes through its own middle.
     """
-    first, middle, last = _curve(action, [start, (start + end) / 2, end]).T
+    first, middle, last = sample_curve(
+        action, [start, (start + end) / 2, end]
+    ).T
     return np.stack([first, 2 * middle - (first + last) / 2, last])
 
 
@@ -133,12 +143,7 @@ def write_svg(painting, path):
     unit = max(width, height)
     points, widths, opacities = fit_paths(painting)
     colors = painting.actions[:, actions.COLUMNS.color]
-    lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-        f"<title>{html.escape(printable(pathlib.Path(path).stem))}</title>",
-        f"<desc>{len(points)} brush strokes, first to last. Painted by "
-        "nbpainter.</desc>",
+    elements = [
         f'<rect id="background" width="{width}" height="{height}" '
         f'fill="{painting.background}"/>',
         '<g id="strokes" fill="none" stroke-linecap="round">',
@@ -147,11 +152,38 @@ def write_svg(painting, path):
         zip(points * unit, widths * unit, opacities, colors), start=1
     ):
         start, handle, end = (f"{x:.2f} {y:.2f}" for x, y in curve)
-        lines.append(
+        elements.append(
             f'<path id="stroke-{number}" d="M{start}Q{handle} {end}" '
             f'stroke="{to_hex(color)}" stroke-width="{stroke_width:.2f}" '
             f'stroke-opacity="{opacity:.3f}"/>'
         )
-    lines += ["</g>", "</svg>", ""]
+    write_elements(
+        path,
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"',
+        f"{len(points)} brush strokes, first to last.",
+        elements + ["</g>"],
+    )
+
+
+def write_elements(path, attributes, description, elements):
+    """Write elements as an SVG file.
+
+    Args:
+        path: str or path; its name is the title.
+        attributes: str, of the picture.
+        description: str, of what is drawn.
+        elements: list of str.
+
+    Raises:
+        DataError: if it cannot be written.
+    """
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>',
+        f"<title>{html.escape(printable(pathlib.Path(path).stem))}</title>",
+        f"<desc>{description} Painted by nbpainter.</desc>",
+        *elements,
+        "</svg>",
+        "",
+    ]
     with written_whole(path) as temporary:
         temporary.write_text("\n".join(lines), "utf-8")
