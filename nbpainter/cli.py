@@ -99,7 +99,7 @@ _MARKS = {
     "!": {"required": True},
     "]": {"nargs": "?"},
 }
-_TYPES = {"N": int, "PX": int, "S": float, "N|COLORS": _palette}
+_TYPES = {"N": int, "PX": int, "S": float, "MM": float, "N|COLORS": _palette}
 
 
 # What a user can mend, the narrower error first.
@@ -213,7 +213,8 @@ def _paint(arguments):
         --skip-existing: leave out photographs whose files are all there
         --cluster ADDRESS: paint several photographs on a Dask cluster, such as
             tcp://127.0.0.1:8786, that sees the same files
-        --export ENDING...: leave more files: svg html webp mp4 pdf ora
+        --export ENDING...: leave more files: svg plot.svg html webp mp4 pdf
+            ora
         --curve: leave curve.png: decibels against strokes and seconds
         --out DIR=painting: the files' folder; with several photographs, one
             folder in it for each
@@ -222,9 +223,8 @@ def _paint(arguments):
     # What holds for all photographs is checked once, before there is a folder.
     exported = [f"painting.{e.lstrip('.')}" for e in arguments.export]
     for ending, name in zip(arguments.export, exported):
-        if not ending.lstrip(".").isalnum():
+        if name.lower() != f"painting{_load('export').check_export(name)}":
             raise DataError(f"--export takes endings (svg), not {ending!r}.")
-        _load("export").check_export(name)
     photos = _find_photos(arguments.photos)
     several = len(photos) > 1 or os.path.isdir(arguments.photos[0])
     if several and arguments.resume:
@@ -402,14 +402,19 @@ def _export(arguments):
     Args:
         painting painting.json
         files FILE...: the ending decides: painting.svg painting.html steps.pdf
-            painting.ora
+            painting.ora, or painting.plot.svg for a pen plotter
         --transparent: leave out the background of a .png
+        --paper PAPER=A4: of a .plot.svg: A3, A4, A5, letter, or millimetres
+            such as 200x300
+        --pen MM=0.5: of a .plot.svg: how wide the pens draw
     """
-    for path in arguments.files:
-        _load("export").check_export(path, arguments.transparent)
+    check, transparent = _load("export").check_export, arguments.transparent
+    endings = [check(path, transparent) for path in arguments.files]
+    plot = {"paper": arguments.paper, "pen": arguments.pen}
     painting = _load("painter.painting").Painting.load(arguments.painting)
-    for path in arguments.files:
-        painting.export(path, arguments.transparent)
+    for path, ending in zip(arguments.files, endings):
+        options = plot if ending == ".plot.svg" else {}
+        painting.export(path, transparent, **options)
     print(f"{len(painting)} strokes: {', '.join(arguments.files)}.")
 
 

@@ -59,9 +59,10 @@ def explain(error):
         place = " ".join(map(str, problem["loc"])) or "file"
         place = place.replace("strokes ", "stroke ")
         received = reprlib.repr(problem["input"])
-        return f"{place}: {problem['msg']}. Received: {received}"
-    text = getattr(error, "strerror", None) or str(error)
-    text = " ".join(text.partition("\n")[0].split())[:300]
+        text = f"{place}: {problem['msg']}. Received: {received}"
+    else:
+        text = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    text = " ".join(text.split())[:300]
     return text or type(error).__name__
 
 

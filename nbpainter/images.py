@@ -421,7 +421,8 @@ def check_ending(thing, path, endings):
     Args:
         thing: str, what the file holds, such as `"A picture"`.
         path: str or path.
-        endings: iterable of str, those that are allowed.
+        endings: iterable of str, those that are allowed, of one or two
+            suffixes.
 
     Returns:
         A str, such as `".png"`.
@@ -434,12 +435,13 @@ def check_ending(thing, path, endings):
     >>> check_ending("A picture", "portrait.PNG", [".png", ".jpg"])
     '.png'
     """
-    ending = pathlib.Path(path).suffix.lower()
-    if ending not in endings:
-        raise DataError(
-            f"{thing} ends in {', '.join(endings)}. Received: {str(path)!r}."
-        )
-    return ending
+    suffixes = pathlib.Path(str(path).lower()).suffixes
+    for ending in ("".join(suffixes[-2:]), *suffixes[-1:]):
+        if ending in endings:
+            return ending
+    raise DataError(
+        f"{thing} ends in {', '.join(endings)}. Received: {str(path)!r}."
+    )
 
 
 def save_animation(pictures, path, seconds):

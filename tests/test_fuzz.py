@@ -244,6 +244,7 @@ def test_stroke_files_with_a_brush(child, folder, content):
 @SEARCH
 @hypothesis.given(content=changed(nbpainter.read_manifest()))
 @hypothesis.example(content=b"[[1, 2]]")
+@hypothesis.example(content=b'{"two\\nlines": []}')
 def test_manifests(child, folder, content):
     _refuses_or_uses(child, folder / "manifest.json", content)
 

@@ -1,13 +1,14 @@
 """Write a painting as whatever the ending of a file's name asks for."""
 
 from nbpainter.engine.libmypaint import load_library
-from nbpainter.export import openraster, player, sheets, svg
+from nbpainter.export import openraster, player, plotter, sheets, svg
 from nbpainter.images import check_ending, find_ffmpeg
 from nbpainter.painter.painting import Painting
 
 _WRITERS = {
     ".svg": svg.write_svg,
     ".html": player.write_player,
+    ".plot.svg": plotter.write_plot,
     ".pdf": sheets.write_sheets,
     ".ora": openraster.write_openraster,
     ".json": Painting.save,
@@ -42,13 +43,14 @@ def check_export(path, transparent=False):
     return ending
 
 
-def export(painting, path, transparent=False):
+def export(painting, path, transparent=False, **plot):
     """Write a painting in the format that a file's ending names.
 
     Args:
         painting: a `Painting`.
         path: str or path; see `Painting.export`.
         transparent: bool, for `.png`: whether to leave out the background.
+        **plot: for `.plot.svg`: see `write_plot`.
 
     Raises:
         DataError: see `check_export`; or if it cannot be written.
@@ -56,4 +58,4 @@ def export(painting, path, transparent=False):
     """
     write = _WRITERS[check_export(path, transparent)]
     options = {"transparent": True} if transparent else {}
-    write(painting, path, **options)
+    write(painting, path, **options, **plot)

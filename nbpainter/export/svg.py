@@ -80,7 +80,7 @@ def fit_path(action, top, left, opacity, side):
     visible = paint > visible_from(paint)
     y, x = np.float32(np.indices((rows, columns)).reshape(2, -1) + 0.5)
     t = np.linspace(0, 1, _NUM_POINTS)
-    curve_x, curve_y = np.float32(_curve(action, t) * side)[..., None]
+    curve_x, curve_y = np.float32(sample_curve(action, t) * side)[..., None]
     distances = scale * np.hypot(
         curve_x - (left + x * opacity.shape[1] / columns),
         curve_y - (top + y * opacity.shape[0] / rows),
@@ -118,8 +118,16 @@ def visible_from(paint):
     return min(_VISIBLE, _VISIBLE_PART * float(paint.max(initial=0)))
 
 
-def _curve(action, t):
-    """Sample a stroke's curve: x and y, a float array `(2, num_points)`."""
+def sample_curve(action, t):
+    """Sample a stroke's curve.
+
+    Args:
+        action: float array `(12,)`.
+        t: float array `(num_points,)`, places along it in `[0, 1]`.
+
+    Returns:
+        A float64 array `(2, num_points)`, x and y.
+    """
     x, y, _ = np.tensordot(action, actions.sampling_matrix(t), axes=1)
     return np.stack([x, y])
 
@@ -129,7 +137,9 @@ def _part_of_curve(action, start, end):
 
     Part of a quadratic curve is one, and passes through its own middle.
     """
-    first, middle, last = _curve(action, [start, (start + end) / 2, end]).T
+    first, middle, last = sample_curve(
+        action, [start, (start + end) / 2, end]
+    ).T
     return np.stack([first, 2 * middle - (first + last) / 2, last])
 
 
@@ -162,12 +172,7 @@ def svg_text(painting, title):
     unit = max(width, height)
     points, widths, opacities = fit_paths(painting)
     colors = painting.actions[:, actions.COLUMNS.color]
-    lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-        f"<title>{html.escape(printable(title))}</title>",
-        f"<desc>{len(points)} brush strokes, first to last. Painted by "
-        "nbpainter.</desc>",
+    elements = [
         f'<rect id="background" width="{width}" height="{height}" '
         f'fill="{painting.background}"/>',
         '<g id="strokes" fill="none" stroke-linecap="round">',
@@ -176,9 +181,34 @@ def svg_text(painting, title):
         zip(points * unit, widths * unit, opacities, colors), start=1
     ):
         start, handle, end = (f"{x:.2f} {y:.2f}" for x, y in curve)
-        lines.append(
+        elements.append(
             f'<path id="stroke-{number}" d="M{start}Q{handle} {end}" '
             f'stroke="{to_hex(color)}" stroke-width="{stroke_width:.2f}" '
             f'stroke-opacity="{opacity:.3f}"/>'
         )
-    return "\n".join([*lines, "</g>", "</svg>", ""])
+    return join_svg(
+        title,
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"',
+        f"{len(points)} brush strokes, first to last.",
+        [*elements, "</g>"],
+    )
+
+
+def join_svg(title, attributes, description, elements):
+    """Return what an SVG file holds.
+
+    Args:
+        title: str.
+        attributes: str, of the picture.
+        description: str, of what is drawn.
+        elements: list of str.
+    """
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>',
+        f"<title>{html.escape(printable(title))}</title>",
+        f"<desc>{description} Painted by nbpainter.</desc>",
+        *elements,
+        "</svg>",
+        "",
+    ]
+    return "\n".join(lines)

@@ -385,7 +385,7 @@ class Painting:
 
         return plot_sheets(self, pages)
 
-    def export(self, path, transparent=False):
+    def export(self, path, transparent=False, **plot):
         """Write the painting in the format that the file's ending names.
 
         | ending | what is written |
@@ -393,6 +393,7 @@ class Painting:
         | `.json` | the stroke file |
         | `.png`, `.jpg` | the picture as painted |
         | `.svg` | a path for each stroke, to be edited |
+        | `.plot.svg` | lines for a pen plotter, a layer for each colour |
         | `.html` | a page that plays, filters and explains the strokes |
         | `.gif`, `.webp`, `.mp4` | an animation; `.mp4` needs ffmpeg |
         | `.pdf` | sheets to paint along |
@@ -402,6 +403,9 @@ class Painting:
             path: str or path.
             transparent: bool, for `.png`: whether to leave out the
                 background.
+            **plot: for `.plot.svg`: `paper="A4"`, or A3, A5, letter,
+                millimetres such as `"200x300"`; and `pen=0.5`, the width of
+                its lines in millimetres.
 
         Raises:
             DataError: for another ending, without ffmpeg, or if it cannot
@@ -410,7 +414,7 @@ class Painting:
         """
         from nbpainter.export import export
 
-        export(self, path, transparent)
+        export(self, path, transparent, **plot)
 
 
 def run_lengths(labels):

@@ -234,7 +234,17 @@ def test_a_file_without_room_is_not_written_by_half(painting, tmp_path):
     strokes = tmp_path / "painting.json"
     painting.save(strokes)
     (tmp_path / "out").mkdir()
-    endings = ["svg", "html", "pdf", "gif", "webp", "png", "jpg", "json"]
+    endings = [
+        "svg",
+        "plot.svg",
+        "html",
+        "pdf",
+        "gif",
+        "webp",
+        "png",
+        "jpg",
+        "json",
+    ]
     endings += ["mp4"] if shutil.which("ffmpeg") else []
     endings += ["ora"] if libmypaint.is_available() else []
     result = subprocess.run(
@@ -257,7 +267,7 @@ def test_a_file_without_room_is_not_written_by_half(painting, tmp_path):
 def test_paint_exports_all_endings(tmp_path):
     photo, out = tmp_path / "photo.png", tmp_path / "out"
     Image.new("RGB", (40, 30), "teal").save(photo)
-    endings = ["svg", "html", "webp", "pdf", "jpeg", ".png"]
+    endings = ["svg", "plot.svg", "html", "webp", "pdf", "jpeg", ".png"]
     endings += ["mp4"] if shutil.which("ffmpeg") else []
     endings += ["ora"] if libmypaint.is_available() else []
     arguments = ["paint", str(photo), "--strokes", "2", "--size", "40"]
@@ -270,11 +280,13 @@ def test_paint_exports_all_endings(tmp_path):
             assert image.size == (40, 30)
     assert (out / "painting.pdf").read_bytes()[:4] == b"%PDF"
     assert (out / "painting.html").read_bytes()[:9] == b"<!doctype"
-    found = {path.suffix for path in out.iterdir()}
-    assert {f".{ending.lstrip('.')}" for ending in endings} <= found
+    found = {path.name for path in out.iterdir()}
+    assert {f"painting.{ending.lstrip('.')}" for ending in endings} <= found
 
 
-@pytest.mark.parametrize("ending", ["bmp", "a/b.svg", "art.svg", ""])
+@pytest.mark.parametrize(
+    "ending", ["bmp", "a/b.svg", "art.svg", "a.plot.svg", ""]
+)
 def test_bad_endings_are_refused_before_painting(tmp_path, capsys, ending):
     arguments = ["paint", "photo.png", "--export", ending]
     assert cli.main([*arguments, "--out", str(tmp_path / "out")]) == 2
