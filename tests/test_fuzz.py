@@ -41,7 +41,7 @@ ANSWER_SECONDS = 60
 
 # Reads places of files, one on a line; answers on a line, "" for success.
 CHILD = """
-import contextlib, io, json, os, sys, warnings
+import contextlib, io, json, os, pathlib, sys, warnings
 warnings.simplefilter("error")
 answer = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -64,7 +64,7 @@ def command(arguments):
 def use(path):
     if path.endswith(".args"):
         os.chdir(os.path.dirname(path))
-        command(json.loads(open(path).read()))
+        command(json.loads(pathlib.Path(path).read_text()))
     elif path.endswith(".json") and "manifest" not in path:
         painting = nbpainter.Painting.load(path)
         painting.blank(min(64, max(painting.width, painting.height)))
