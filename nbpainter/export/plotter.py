@@ -1,10 +1,10 @@
 """A painting as lines for a pen plotter: one layer for each pen.
 
 A pen draws lines of one width, and nothing takes them back. So a stroke
-becomes lines along its path, and each of them is drawn where the stroke has a
-large enough share of the paint that one sees. How large differs from line to
-line: where the stroke fades, or hides under later ones, its lines get fewer.
-That is ordered dithering (Bayer, 1973), with lines in place of pixels.
+becomes lines along its path, and each of them is drawn where the stroke has to
+cover so much of the paper. How much differs from line to line: where the stroke
+fades, or hides under later ones, its lines get fewer. That is ordered dithering
+(Bayer, 1973), with lines in place of pixels.
 """
 
 import pathlib
@@ -35,14 +35,15 @@ _PAGE = (
 )
 _MARGIN = 0.05  # Of the paper's shorter side.
 _WHITE = 0.98  # Red, green and blue of a colour that the paper has.
-_APART = 0.75  # Pen widths from line to line: no paper shows between.
+_APART = 0.8  # Pen widths from line to line: no paper shows between.
 _NEAR = 1.5  # Pen widths that the pen goes on for without being lifted.
 _DRAWN_SIDE = 512  # Pixels of a picture's longer side; strokes are drawn so.
 _T = np.linspace(0, 1, 65)
 
-# The share that a line needs. Lines cross, and paper shows in the gaps: from
-# 0.4 of the paint on, a stroke has all its lines.
-_SHARES = 0.05 * np.array([1, 5, 3, 7, 2, 6, 4, 8])
+_PAPER = 0.05  # The least that lines leave of the paper.
+
+# The cover that a line is drawn from: on the path, beside it, ...
+_LEVELS = np.array([1, 5, 3, 7, 2, 6, 4, 8]) / 10
 
 
 def paper_size(paper):
@@ -79,8 +80,7 @@ def write_plot(painting, path, paper="A4", pen=0.5):
 
     Each colour is a layer of Inkscape, light to dark: pens hardly cover what
     is darker, and it would soil them. The background is not drawn, nor is
-    white. A painting without a palette has at most 24 colours, see
-    `few_colors`.
+    white. Many colours without a palette become few, see `few_colors`.
 
     Args:
         painting: a `Painting`.
@@ -104,10 +104,12 @@ def write_plot(painting, path, paper="A4", pen=0.5):
     page = page[::-1] if picture[0] > picture[1] else page
     scale = np.min((page - 2 * margin) / picture)
     corner = (page - scale * picture) / 2
+    unit, layers = scale * picture.max(), {}
     colors = few_colors(painting.actions[:, COLUMNS.color], painting.palette)
-    layers = {}
-    hatched = hatch_strokes(painting, scale * picture.max(), pen)
-    for color, lines in zip(colors, hatched):
+    strokes = zip(painting.actions, painting.models(), cover_strokes(painting))
+    for color, (action, model, cover) in zip(colors, strokes):
+        reach = measure_extent(action[None], unit, model.reach)[-1].item()
+        lines = hatch_stroke(action, *cover, unit, reach, pen)
         if lines and color.min() < _WHITE:
             layers.setdefault(to_hex(color), []).extend(lines)
     elements = []
@@ -127,48 +129,72 @@ def write_plot(painting, path, paper="A4", pen=0.5):
         temporary.write_text(text, "utf-8")
 
 
-def hatch_strokes(painting, unit, pen):
-    """Turn each stroke into lines where it is seen.
+def cover_strokes(painting):
+    """Say how much of the paper the lines of each stroke are to cover.
 
     Args:
         painting: a `Painting`.
-        unit: float, millimetres of the picture's longer side.
-        pen: float, millimetres.
 
     Returns:
-        A list with a list for each stroke: float arrays `(points, 2)`, x and
-        y in millimetres from the picture's corner, no line shorter than the
-        pen is wide.
+        A list with `top` and `left` of each stroke, in pixels of a picture of
+        512 on its longer side, and a float array `(h, w)` in `[0, 1]`.
     """
     actions, models = painting.actions[::-1], painting.models()[::-1]
     clear = np.ones_like(painting.blank(_DRAWN_SIDE)[..., 0])
-    pixel, apart = unit / _DRAWN_SIDE, _APART * pen
     # From the last stroke on, which hides those before; without spatter.
-    layers = stroke_layers(actions, models, *clear.shape)
-    hatched = []
-    for action, model, (top, left, opacity) in zip(actions, models, layers):
-        size = np.array(opacity.shape)
-        beneath = clear[top : top + size[0], left : left + size[1]]
-        share = np.pad(opacity * beneath, 1)
-        beneath *= 1 - opacity
-        reach = measure_extent(action[None], unit, model.reach)[-1].item()
-        path, normals = trace_path(action, unit, reach, apart)
-        last, lines = int(reach / apart), []
-        for number in range(-last, last + 1):
-            line = path + number * apart * normals
-            place = line[:, ::-1] // pixel - (top - 1, left - 1)
-            place = place.clip(0, size + 1).astype(int)
-            drawn = share[*place.T] > _SHARES[number % len(_SHARES)]
-            # Inside of a bend, another part of the path may be nearer.
-            squares = np.square(line[drawn, None] - path[::8]).sum(axis=-1)
-            nearest = max(0, abs(number) - 0.5) * apart
-            drawn[drawn] = squares.min(axis=1) >= nearest**2
-            runs = np.flatnonzero(np.diff(drawn, prepend=False, append=False))
-            for start, end in runs.reshape(-1, 2):
-                if _length(line[start:end]) >= pen:
-                    lines.append(_thin(line[start:end], pen))
-        hatched.append(lines)
-    return hatched[::-1]
+    layers = list(stroke_layers(actions, models, *clear.shape))
+    shares = []
+    for top, left, opacity in layers:
+        rows, columns = opacity.shape
+        block = slice(top, top + rows), slice(left, left + columns)
+        shares.append((block, opacity * clear[block]))
+        clear[block] *= 1 - opacity
+    # Lines that cross leave the product of what each stroke's leave. It is the
+    # paper that the paint leaves, if each leaves `paper^(share / (1 - paper))`.
+    paper = clear.clip(_PAPER, 0.999)
+    power = np.log(paper) / (1 - paper)
+    covers = [
+        (top, left, -np.expm1(power[block] * share))
+        for (top, left, _), (block, share) in zip(layers, shares)
+    ]
+    return covers[::-1]
+
+
+def hatch_stroke(action, top, left, cover, unit, reach, pen):
+    """Draw a stroke as lines along its path.
+
+    Args:
+        action: float array `(12,)`.
+        top: int, pixels; see `cover_strokes`.
+        left: int, pixels.
+        cover: float array `(h, w)`.
+        unit: float, millimetres of the picture's longer side.
+        reach: float, millimetres from the path to the last line.
+        pen: float, millimetres.
+
+    Returns:
+        A list of float arrays `(points, 2)`, x and y in millimetres from the
+        picture's corner; no line is shorter than the pen is wide.
+    """
+    apart, pixel, lines = _APART * pen, unit / _DRAWN_SIDE, []
+    path, normals = trace_path(action, unit, reach, apart)
+    cover = np.pad(cover, 1)  # Nothing outside.
+    corner, most = (left - 1, top - 1), np.subtract(cover.shape[::-1], 1)
+    last = int(reach / apart)
+    for number in range(-last, last + 1):
+        line = path + number * apart * normals
+        place = (line // pixel - corner).clip(0, most)
+        columns, rows = place.astype(int).T
+        drawn = cover[rows, columns] > _LEVELS[number % len(_LEVELS)]
+        # Inside of a bend, another part of the path may be nearer.
+        squares = np.square(line[drawn, None] - path[::8]).sum(axis=-1)
+        nearest = max(0, abs(number) - 0.5) * apart
+        drawn[drawn] = squares.min(axis=1) >= nearest**2
+        runs = np.flatnonzero(np.diff(drawn, prepend=False, append=False))
+        for start, end in runs.reshape(-1, 2):
+            if np.hypot(*np.diff(line[start:end], axis=0).T).sum() >= pen:
+                lines.append(_thin(line[start:end], pen))
+    return lines
 
 
 def trace_path(action, unit, reach, step):
@@ -227,10 +253,6 @@ def order_lines(lines, near):
             ordered.append(line)
         ends[index], here = np.inf, line[-1]
     return ordered
-
-
-def _length(line):
-    return np.hypot(*np.diff(line, axis=0).T).sum()
 
 
 def _thin(line, pen):
