@@ -112,7 +112,7 @@ def curves():
     plotting.save_figure(figure, FOLDER / "curve.png")
 
 
-def draw_plot(painting, size=800):
+def draw_plot(painting, size=1600):
     """Draw what a pen plotter would: longer side of the paper in pixels."""
     with tempfile.TemporaryDirectory() as place:
         path = pathlib.Path(place, "painting.plot.svg")
