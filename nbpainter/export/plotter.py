@@ -35,12 +35,11 @@ _PAGE = (
 )
 _MARGIN = 0.05  # Of the paper's shorter side.
 _WHITE = 0.98  # Red, green and blue of a colour that the paper has.
-_APART = 0.8  # Pen widths from line to line: no paper shows between.
+_APART = 0.65  # Pen widths from line to line: no paper shows between.
 _NEAR = 1.5  # Pen widths that the pen goes on for without being lifted.
 _DRAWN_SIDE = 512  # Pixels of a picture's longer side; strokes are drawn so.
+_PAPER = 0.01  # The least that lines leave of the paper, where all is painted.
 _T = np.linspace(0, 1, 65)
-
-_PAPER = 0.05  # The least that lines leave of the paper.
 
 # The cover that a line is drawn from: on the path, beside it, ...
 _LEVELS = np.array([1, 5, 3, 7, 2, 6, 4, 8]) / 10
@@ -141,9 +140,9 @@ def cover_strokes(painting):
     """
     actions, models = painting.actions[::-1], painting.models()[::-1]
     clear = np.ones_like(painting.blank(_DRAWN_SIDE)[..., 0])
-    # From the last stroke on, which hides those before; without spatter.
-    layers = list(stroke_layers(actions, models, *clear.shape))
     shares = []
+    # From the last stroke on, which hides those before; without spatter.
+    layers = stroke_layers(actions, models, *clear.shape)
     for top, left, opacity in layers:
         rows, columns = opacity.shape
         block = slice(top, top + rows), slice(left, left + columns)
@@ -153,11 +152,10 @@ def cover_strokes(painting):
     # paper that the paint leaves, if each leaves `paper^(share / (1 - paper))`.
     paper = clear.clip(_PAPER, 0.999)
     power = np.log(paper) / (1 - paper)
-    covers = [
-        (top, left, -np.expm1(power[block] * share))
-        for (top, left, _), (block, share) in zip(layers, shares)
+    return [
+        (rows.start, columns.start, -np.expm1(power[rows, columns] * share))
+        for (rows, columns), share in reversed(shares)
     ]
-    return covers[::-1]
 
 
 def hatch_stroke(action, top, left, cover, unit, reach, pen):

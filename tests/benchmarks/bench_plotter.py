@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_plotter.py
 
 The photographs are those of `bench_painting.py`. A plot is read by vpype, and
-its lines drawn with the pen's width on A4, 4 pixels a millimetre: `fine` is the
+its lines drawn with the pen's width on A4, 8 pixels a millimetre: `fine` is the
 correlation with the painting's brightness at that size, `seen` at the
 painting's own.
 """

@@ -15,7 +15,7 @@ from nbpainter.images import from_hex
 vpype = pytest.importorskip("vpype")
 
 MM = vpype.convert_length("1mm")
-RESOLUTION = 4  # Pixels of a millimetre, where lines are drawn.
+RESOLUTION = 8  # Pixels of a millimetre. Pillow draws finer lines too thin.
 
 
 def read(path):
@@ -114,7 +114,8 @@ def test_pens_draw_as_much_as_is_painted_and_seen(tmp_path):
     ((_, _, opacity),) = painting.layers()
     millimetres = 276 / 100  # Of a pixel.
     paint = opacity.sum() * millimetres**2
-    assert 0.9 < 0.5 * alone.drawn / paint < 1.5
+    covered = 0.65 * 0.5 * alone.drawn  # Lines overlap by a third.
+    assert 0.9 < covered / paint < 1.3
     # What later strokes hide is drawn less, or not at all.
     _bar("#cc0000", "#0000cc").export(path)
     both = read(path)

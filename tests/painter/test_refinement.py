@@ -40,7 +40,7 @@ def whole_maps(opacities, patches, height, width):
 
 def test_strokes_in_turn_are_the_mean_and_the_variance_of_a_painting():
     actions, (height, width) = small_strokes(20), (48, 64)
-    strokes = _Strokes(actions, GENERATOR, height, width, 64)
+    strokes = _Strokes(actions, [GENERATOR] * 20, height, width, 64)
     opacities, colors, ratios = strokes.draw()
     ground = np.full((4, height, width), 0.7, "float32")
     ground[3] = 0
@@ -59,7 +59,7 @@ def test_strokes_in_turn_are_the_mean_and_the_variance_of_a_painting():
 
 def test_patches_hold_what_is_drawn_on_the_whole_picture():
     actions = small_strokes(30, seed=3)
-    strokes = _Strokes(actions, GENERATOR, 96, 96, 96)
+    strokes = _Strokes(actions, [GENERATOR] * 30, 96, 96, 96)
     opacities, colors, _ = strokes.draw()
     ground = np.ones((4, 96, 96), "float32")
     drawn = opacities, colors, np.zeros(30, "float32")
