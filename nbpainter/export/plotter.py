@@ -185,9 +185,9 @@ def hatch_stroke(action, top, left, cover, unit, reach, pen):
         columns, rows = place.astype(int).T
         drawn = cover[rows, columns] > _LEVELS[number % len(_LEVELS)]
         # Inside of a bend, another part of the path may be nearer.
-        squares = np.square(line[drawn, None] - path[::8]).sum(axis=-1)
+        x, y = line[drawn].T[..., None] - path[::8].T[:, None]
         nearest = max(0, abs(number) - 0.5) * apart
-        drawn[drawn] = squares.min(axis=1) >= nearest**2
+        drawn[drawn] = (x * x + y * y).min(axis=1) >= nearest**2
         runs = np.flatnonzero(np.diff(drawn, prepend=False, append=False))
         for start, end in runs.reshape(-1, 2):
             if np.hypot(*np.diff(line[start:end], axis=0).T).sum() >= pen:
@@ -239,18 +239,20 @@ def order_lines(lines, near):
     >>> first.tolist(), last.tolist()
     ([[0, 0], [9, 0], [9, 1], [0, 1]], [[0, 5], [9, 5]])
     """
-    ends = np.array([line[[0, -1]] for line in lines], float)  # (n, 2, 2)
+    # Both ends of a line follow each other.
+    x, y = np.concatenate([line[[0, -1]] for line in lines]).T.astype(float)
     here, ordered = np.zeros(2), []
     for _ in lines:
-        gaps = np.square(ends - here).sum(axis=-1)  # (n, 2)
-        index, reverse = divmod(int(gaps.argmin()), 2)
+        gaps = (x - here[0]) ** 2 + (y - here[1]) ** 2
+        nearest = int(gaps.argmin())
+        index, reverse = divmod(nearest, 2)
         line = lines[index][::-1] if reverse else lines[index]
-        if ordered and gaps[index, reverse] <= near**2:
-            ordered[-1] = np.concatenate([ordered[-1], line])
+        if ordered and gaps[nearest] <= near**2:
+            ordered[-1].append(line)
         else:
-            ordered.append(line)
-        ends[index], here = np.inf, line[-1]
-    return ordered
+            ordered.append([line])
+        x[2 * index : 2 * index + 2], here = np.inf, line[-1]
+    return list(map(np.concatenate, ordered))
 
 
 def _thin(line, pen):
