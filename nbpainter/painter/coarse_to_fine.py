@@ -347,11 +347,11 @@ class _Painter:
 
     def _paint_level(self, which, cells, num_strokes, bar):
         model, level = self.models[which], max(self.level, default=-1) + 1
+        optimizer = optimizer_of(model)
         self.alone = cells == 1 and num_strokes == self.planned
         grid = Grid(self.target, cells, self.forbidden, self.weight, self.alone)
         counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
-            optimizer = optimizer_of(model)
             strokes = self._paint_windows(optimizer, grid, batch, counts[batch])
             if strokes is None:
                 return

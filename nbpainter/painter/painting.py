@@ -32,6 +32,8 @@ from nbpainter.painter.stroke_file import check_which, listed
 
 # What a pixel needs, in all, while a picture is drawn and written.
 _PIXEL_BYTES = 48
+# Of a painting that was resumed again and again, levels mean nothing.
+_MAX_LEVELS = 50
 
 
 @dataclasses.dataclass(eq=False)
@@ -86,8 +88,8 @@ class Painting:
         several = isinstance(self.generator, list)
         self.brush = brushes if several else brushes[0]
         which = np.zeros(len(self)) if self.which is None else self.which
-        self.which = np.broadcast_to(np.asarray(which, int), (len(self),))
-        check_which(self.which.tolist(), self.generators, brushes)
+        self.which = np.asarray(which, int)
+        check_which(self.which.tolist(), len(self), self.generators, brushes)
         self.width = check_count("width", self.width, 1, MAX_SIZE)
         self.height = check_count("height", self.height, 1, MAX_SIZE)
         self.background = images.check_color("background", self.background)
@@ -114,7 +116,7 @@ class Painting:
         knows none.
         """
         counts = self.figures.get("levels", [])
-        if sum(counts) != len(self):
+        if sum(counts) != len(self) or len(counts) > _MAX_LEVELS:
             counts = [len(self)]
         return np.repeat(np.arange(len(counts)), counts)
 
@@ -128,10 +130,6 @@ class Painting:
         size = check_size(longer if size is None else size)
         sides = self.height, self.width
         return [max(1, round(side * size / longer)) for side in sides]
-
-    def _drawer(self):
-        """What draws each stroke, and the seed of the random draw."""
-        return self.models(), self.seed
 
     def models(self):
         """Load what draws each stroke, a list of models `(n,)`."""
@@ -160,7 +158,7 @@ class Painting:
         canvas = self.blank(size)
         if transparent:
             canvas = np.zeros((*canvas.shape[:2], 4), "float32")
-        canvas = lay_strokes(canvas, self.actions, *self._drawer())
+        canvas = lay_strokes(canvas, self.actions, self.models(), self.seed)
         return straight_alpha(canvas) if transparent else canvas.clip(0, 1)
 
     def layers(self, size=None):
@@ -172,8 +170,8 @@ class Painting:
         Yields:
             `top` and `left` in pixels, and a float32 array `(h, w)`.
         """
-        models, seed = self._drawer()
-        return stroke_layers(self.actions, models, *self._shape(size), seed)
+        shape = self._shape(size)
+        return stroke_layers(self.actions, self.models(), *shape, self.seed)
 
     def replay(self, size=None, seed=None, transparent=False, brush=None):
         """Draw the strokes with the real MyPaint engine.
@@ -282,7 +280,8 @@ class Painting:
             The canvas before the first stroke and after each, the same
             array each time, not yet limited to `[0, 1]`.
         """
-        return lay_in_turn(self.blank(size), self.actions, *self._drawer())
+        canvas = self.blank(size)
+        return lay_in_turn(canvas, self.actions, self.models(), self.seed)
 
     def frames(self, num_frames=75, size=None):
         """Yield the canvas while it is painted, from empty to finished.

@@ -90,7 +90,7 @@ def read_strokes(path):
         file = _model().model_validate_json(text).model_dump(exclude_unset=True)
         brushes, generators = map(listed, (file["brush"], file["generator"]))
         file["which"] = [s.get("brush", 0) for s in file["strokes"]]
-        check_which(file["which"], generators, brushes)
+        check_which(file["which"], len(file["strokes"]), generators, brushes)
         for brush in brushes:
             if not isinstance(brush, str):
                 check_brush(brush, "its brush")
@@ -162,11 +162,12 @@ def listed(one_or_more):
     return one_or_more if is_list else [one_or_more]
 
 
-def check_which(which, generators, brushes):
+def check_which(which, num_strokes, generators, brushes):
     """Say what is wrong with the brushes of a painting's strokes.
 
     Args:
-        which: sequence of ints, the brush of each stroke.
+        which: list of ints, the brush of each stroke.
+        num_strokes: int.
         generators: list.
         brushes: list.
 
@@ -178,10 +179,11 @@ def check_which(which, generators, brushes):
             f"A painting has 1 to {MAX_BRUSHES} brushes, and a generator for "
             f"each. Received: {len(brushes)} and {len(generators)}."
         )
-    if not set(which) <= set(range(len(brushes))):
+    known = set(which) <= set(range(len(brushes)))
+    if len(which) != num_strokes or not known:
         raise DataError(
-            f"Each stroke has one of {len(brushes)} brushes, by its place in "
-            "their list, from 0."
+            f"Each of {num_strokes} strokes has one of {len(brushes)} brushes, "
+            "by its place in their list, from 0."
         )
 
 

@@ -228,6 +228,20 @@ def test_each_stroke_has_its_brush(painting, tmp_path):
     assert [stroke["brush"] for stroke in content["strokes"]] == which.tolist()
 
 
+@pytest.mark.parametrize(
+    ("counts", "last"),
+    [([10, 0, 20], 2), ([10, 20], 1), ([10, 10], 0), ([], 0)],
+)
+def test_levels_are_those_of_all_strokes_or_none(painting, counts, last):
+    leveled = dataclasses.replace(painting, figures={"levels": counts})
+    assert len(leveled.level) == 30
+    assert leveled.level[-1] == last
+    # A stranger's file may name as many as there are strokes.
+    actions = np.full((60, 12), 0.5)
+    many = nbpainter.Painting(actions, 9, 9, figures={"levels": [1] * 60})
+    assert not many.level.any()
+
+
 @pytest.mark.engine
 def test_a_replay_takes_each_strokes_brush(painting):
     names = ["charcoal", "generator_gan"]
@@ -259,6 +273,7 @@ def test_what_is_no_stroke_file_is_named(tmp_path, content):
         ("brush", 7, "int"),
         ("actions", np.zeros((2, 11)), "11"),
         ("which", [0, 1], "by its place in their list"),
+        ("which", [0], "Each of 2 strokes"),
         ("actions", np.full((2, 12), np.nan), "NaN"),
     ],
 )
