@@ -87,8 +87,9 @@ class Painting:
         brushes = [b if isinstance(b, str) else load_brush(b) for b in brushes]
         several = isinstance(self.generator, list)
         self.brush = brushes if several else brushes[0]
-        which = np.zeros(len(self)) if self.which is None else self.which
-        self.which = np.asarray(which, int)
+        if self.which is None or not np.any(self.which):
+            self.which = np.zeros(len(self))  # As many as there are now.
+        self.which = np.asarray(self.which, int)
         check_which(self.which.tolist(), len(self), self.generators, brushes)
         self.width = check_count("width", self.width, 1, MAX_SIZE)
         self.height = check_count("height", self.height, 1, MAX_SIZE)

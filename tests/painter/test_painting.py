@@ -206,6 +206,12 @@ def test_every_bad_field_is_named(painting, tmp_path, name, change):
     assert str(path) in str(caught.value)
 
 
+def test_a_painting_of_some_strokes_is_one(painting):
+    few = dataclasses.replace(painting, actions=painting.actions[:7])
+    assert len(few) == len(few.which) == len(few.level) == 7
+    assert len(list(few.layers())) == 7
+
+
 def test_each_stroke_has_its_brush(painting, tmp_path):
     names = ["charcoal", "generator_gan"]
     which = np.arange(30) % 2
@@ -273,7 +279,7 @@ def test_what_is_no_stroke_file_is_named(tmp_path, content):
         ("brush", 7, "int"),
         ("actions", np.zeros((2, 11)), "11"),
         ("which", [0, 1], "by its place in their list"),
-        ("which", [0], "Each of 2 strokes"),
+        ("which", [0, 1, 0], "Each of 2 strokes"),
         ("actions", np.full((2, 12), np.nan), "NaN"),
     ],
 )
