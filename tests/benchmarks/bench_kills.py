@@ -119,9 +119,10 @@ def files(folder):
 
 
 def kill_commands(place, runs, *arguments):
-    """Return how many of the runs were right, and how many broken off.
+    """Return how many runs were right, how many there were, and were killed.
 
-    The command's files must not depend on when it runs, but for what
+    There are as many as it takes to kill `runs` of them: some end before. The
+    command's files must not depend on when it runs, but for what
     `painting.json` says of seconds.
     """
     command = [sys.executable, "-m", "nbpainter.cli", *arguments, "--out"]
@@ -130,9 +131,10 @@ def kill_commands(place, runs, *arguments):
     assert run([*command, str(place / "whole" / "out.npz")]) == 0
     seconds = time.perf_counter() - started
     whole = files(place / "whole")
-    right = broken = 0
-    for index in range(runs):
-        folder = place / f"killed{index}"
+    right = broken = number = 0
+    while broken < runs:
+        folder = place / f"killed{number}"
+        number += 1
         folder.mkdir()
         moment = random.uniform(0.4 * seconds, seconds)
         code = run([*command, str(folder / "out.npz")], seconds=moment)
@@ -153,7 +155,7 @@ def kill_commands(place, runs, *arguments):
             f"{len(found)}, half {half}: {'right' if same else 'WRONG'}",
             flush=True,
         )
-    return right, broken
+    return right, number, broken
 
 
 def same_file(name, one, other):
@@ -179,14 +181,14 @@ def main():
         right, broken = kill_unpackings(place, tiny[rows], path)
         print(f"{right} of {RUNS} unpackings right, {broken} killed")
         draw = ["draw", "--strokes", "20000"]
-        right, broken = kill_commands(place / "draw", RUNS, *draw)
-        print(f"{right} of {RUNS} drawings right, {broken} killed")
+        runs = kill_commands(place / "draw", RUNS, *draw)
+        print("{} of {} drawings right, {} killed".format(*runs))
         photo = place / "photo.png"
         Image.fromarray(data.coffee()).resize((96, 64)).save(photo)
         paint = ["paint", str(photo), "--strokes", "12", "--size", "64"]
         paint += ["--focus", "none", "--export", "svg", "ora", "webp"]
-        right, broken = kill_commands(place / "paint", 2 * RUNS, *paint)
-        print(f"{right} of {2 * RUNS} paintings right, {broken} killed")
+        runs = kill_commands(place / "paint", 2 * RUNS, *paint)
+        print("{} of {} paintings right, {} killed".format(*runs))
 
 
 if __name__ == "__main__":
