@@ -47,7 +47,9 @@ def execute(lesson, seed, folder):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source, found = re.subn(
-                r"^seed = 0(?=  # @param)", f"seed = {seed}", cell.source
+                r"(?m)^seed = 0(?=  # @param)",
+                f"seed = {seed}",
+                cell.source,
             )
             changed += found
     assert changed == 1, f"{lesson}: {changed} cells set the seed"
