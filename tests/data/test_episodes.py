@@ -1,7 +1,9 @@
 import io
 import pickle
+import sys
 import zipfile
 
+import keras
 import numpy as np
 import pytest
 
@@ -83,6 +85,20 @@ def test_batches_cover_all_strokes_in_another_order_each_epoch(tiny):
         assert {a.tobytes() for a in epoch} == {
             a.tobytes() for a in tiny.actions
         }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's doing")
+def test_a_training_keeps_freed_memory_for_its_next_step(tiny):
+    import resource
+
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile(loss=lambda _, predicted: keras.ops.mean(predicted))
+    model.fit(nbpainter.StrokeBatches(tiny, 64, seed=0), verbose=0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(2**18)  # 2 MB, which are 512 pages.
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    assert after - before < 2000
 
 
 def test_max_strokes_reads_the_first(tiny):
