@@ -148,6 +148,21 @@ def written_whole(path):
             temporary.unlink(missing_ok=True)
 
 
+def write_whole(path, content):
+    """Write a file in one step, see `written_whole`.
+
+    Args:
+        path: str or path.
+        content: bytes, or str for UTF-8.
+
+    Raises:
+        DataError: if the file cannot be written.
+    """
+    with written_whole(path) as temporary:
+        is_text = isinstance(content, str)
+        temporary.write_bytes(content.encode() if is_text else content)
+
+
 def remove_left(folder):
     """Remove what processes of this machine have left that were killed.
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from nbpainter.errors import DataError, check_count, check_positive, check_size
-from nbpainter.files import check_regular, explain, written_whole
+from nbpainter.files import check_regular, explain, write_whole, written_whole
 
 MAX_COLORS = 256
 """Colours of a palette, at most."""
@@ -399,8 +399,7 @@ def save_image(picture, path):
     ending = check_ending("A picture", path, ENDINGS)
     if picture.shape[-1] == 4:
         check_ending("A transparent picture", path, [".png"])
-    with written_whole(path) as temporary:
-        temporary.write_bytes(encode(to_image(picture), ending))
+    write_whole(path, encode(to_image(picture), ending))
 
 
 def encode(image, ending, **options):

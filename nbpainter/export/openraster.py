@@ -21,7 +21,7 @@ import zlib
 import numpy as np
 
 from nbpainter.engine.libmypaint import TILE, Surface
-from nbpainter.files import written_whole
+from nbpainter.files import write_whole
 from nbpainter.images import encode, to_image
 from nbpainter.painter.canvas import straight_alpha
 from nbpainter.painter.painting import run_lengths
@@ -85,25 +85,16 @@ def write_openraster(painting, path):
             place = f"data/{number}"
             write(f"{place}.dat", strokemap)
             add(f"{place}.png", to_image(straight_alpha(pixels)))
-            name = f"{number}: {_kind(number, len(counts))} strokes"
+            name = f"level {number} of {len(counts)}"
             extra = _STROKEMAP.format(f"{place}.dat")
             layers.append(_LAYER.format(name, f"{place}.png", extra))
         picture = to_image(canvas)
         add("mergedimage.png", picture)
-        lines = [_IMAGE.format(*picture.size), "<stack>"]
-        lines += [*reversed(layers), "</stack>", "</image>", ""]
-        write("stack.xml", "\n".join(lines))
+        lines = [_IMAGE.format(*picture.size), "<stack>", *reversed(layers)]
+        write("stack.xml", "\n".join([*lines, "</stack>", "</image>", ""]))
         picture.thumbnail(_THUMBNAIL)
         add("Thumbnails/thumbnail.png", picture)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.getvalue())
-
-
-def _kind(number, count):
-    """What a painter calls the strokes of a layer, the first being 1."""
-    if count == 1:
-        return "all"
-    return {1: "large", count: "small"}.get(number, "medium")
+    write_whole(path, content.getvalue())
 
 
 def _draw(surface, strokes):
@@ -121,8 +112,7 @@ def _draw(surface, strokes):
         The file's bytes.
     """
     records, before = [], surface.tiles.copy()
-    for index, (pen, box) in enumerate(strokes):
-        left, top, width, height = box
+    for index, (pen, (left, top, width, height)) in enumerate(strokes):
         rows, columns = _tiles(top, height), _tiles(left, width)
         after = surface.tiles[rows, columns]
         change = np.subtract(after, before[rows, columns], dtype="int32")

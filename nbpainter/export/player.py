@@ -20,7 +20,7 @@ from PIL import Image
 from nbpainter.actions import COLUMNS
 from nbpainter.export.sheets import few_colors, light_to_dark
 from nbpainter.export.svg import svg_text, visible_from
-from nbpainter.files import printable, written_whole
+from nbpainter.files import printable, write_whole
 from nbpainter.images import encode, from_hex, to_hex, to_image, to_uint8
 
 _SHEET_ROWS = 4096  # All browsers take images of this height.
@@ -75,8 +75,7 @@ def write_player(painting, path):
     # One pass: a title that looks like a part stays a title; so do the
     # script's own `${...}`.
     text = string.Template(page.read_text("utf-8")).safe_substitute(parts)
-    with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_whole(path, text)
 
 
 def stack_layers(layers, max_rows=_SHEET_ROWS):

@@ -16,7 +16,7 @@ from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError, check_positive
 from nbpainter.export.sheets import few_colors, light_to_dark
 from nbpainter.export.svg import join_svg, sample_curve
-from nbpainter.files import written_whole
+from nbpainter.files import write_whole
 from nbpainter.images import to_hex
 from nbpainter.painter.canvas import measure_extent, stroke_layers
 
@@ -124,8 +124,7 @@ def write_plot(painting, path, paper="A4", pen=0.5):
         f"{len(painting)} brush strokes for {len(layers)} pens.",
         elements,
     )
-    with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_whole(path, text)
 
 
 def cover_strokes(painting):
@@ -142,8 +141,7 @@ def cover_strokes(painting):
     clear = np.ones_like(painting.blank(_DRAWN_SIDE)[..., 0])
     shares = []
     # From the last stroke on, which hides those before; without spatter.
-    layers = stroke_layers(actions, models, *clear.shape)
-    for top, left, opacity in layers:
+    for top, left, opacity in stroke_layers(actions, models, *clear.shape):
         rows, columns = opacity.shape
         block = slice(top, top + rows), slice(left, left + columns)
         shares.append((block, opacity * clear[block]))
@@ -247,10 +245,9 @@ def order_lines(lines, near):
         nearest = int(gaps.argmin())
         index, reverse = divmod(nearest, 2)
         line = lines[index][::-1] if reverse else lines[index]
-        if ordered and gaps[nearest] <= near**2:
-            ordered[-1].append(line)
-        else:
-            ordered.append([line])
+        if not ordered or gaps[nearest] > near**2:
+            ordered.append([])
+        ordered[-1].append(line)
         x[2 * index : 2 * index + 2], here = np.inf, line[-1]
     return list(map(np.concatenate, ordered))
 

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError, check_count
 from nbpainter.export.svg import fit_paths
-from nbpainter.files import written_whole
+from nbpainter.files import write_whole
 from nbpainter.images import from_hex, group_colors, to_hex
 
 MAX_COLORS = 12
@@ -80,8 +80,7 @@ def write_sheets(painting, path, pages=8):
     with PdfPages(content) as pdf:
         for figure in figures:
             pdf.savefig(figure)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.getvalue())
+    write_whole(path, content.getvalue())
 
 
 def few_colors(colors, palette=()):

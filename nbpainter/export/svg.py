@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 
 from nbpainter import actions
-from nbpainter.files import printable, written_whole
+from nbpainter.files import printable, write_whole
 from nbpainter.images import resize, to_hex
 
 _DRAWN_SIDE = 256  # Pixels of a picture's longer side; strokes are drawn so.
@@ -137,9 +137,8 @@ def _part_of_curve(action, start, end):
 
     Part of a quadratic curve is one, and passes through its own middle.
     """
-    first, middle, last = sample_curve(
-        action, [start, (start + end) / 2, end]
-    ).T
+    places = [start, (start + end) / 2, end]
+    first, middle, last = sample_curve(action, places).T
     return np.stack([first, 2 * middle - (first + last) / 2, last])
 
 
@@ -153,9 +152,7 @@ def write_svg(painting, path):
     Raises:
         DataError: if it cannot be written.
     """
-    text = svg_text(painting, pathlib.Path(path).stem)
-    with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_whole(path, svg_text(painting, pathlib.Path(path).stem))
 
 
 def svg_text(painting, title):
@@ -207,8 +204,5 @@ def join_svg(title, attributes, description, elements):
         f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>',
         f"<title>{html.escape(printable(title))}</title>",
         f"<desc>{description} Painted by nbpainter.</desc>",
-        *elements,
-        "</svg>",
-        "",
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *elements, "</svg>", ""])

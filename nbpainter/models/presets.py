@@ -29,7 +29,7 @@ from nbpainter.files import (
     read_text,
     refusing,
     sha256,
-    written_whole,
+    write_whole,
 )
 from nbpainter.models.discriminator import build_discriminator
 from nbpainter.models.generators import build_fc_generator, build_generator
@@ -237,9 +237,8 @@ def enter_facts(path, facts, anew=False):
     with filelock.FileLock(folder / ".lock"):
         entries = read_manifest(folder, missing_ok=True)
         entries[name] = facts if anew else entries[name] | facts
-        with written_whole(folder / "manifest.json") as temporary:
-            text = json.dumps(dict(sorted(entries.items())), indent=2)
-            temporary.write_text(text + "\n", "utf-8")
+        text = json.dumps(dict(sorted(entries.items())), indent=2)
+        write_whole(folder / "manifest.json", text + "\n")
 
 
 class _Memory(io.BytesIO):
@@ -278,8 +277,7 @@ def save_pretrained(model, path, builder, arguments, facts):
     # A copy has no optimizer, whose moments would be saved as well.
     copy = _BUILDERS[builder](**arguments)
     copy.set_weights(model.get_weights())
-    with written_whole(path) as temporary:
-        temporary.write_bytes(_weights_file(copy))
+    write_whole(path, _weights_file(copy))
     versions = {"python": platform.python_version()}
     for package in ("keras", "tensorflow", "numpy"):
         versions[package] = importlib.metadata.version(package)

@@ -347,12 +347,12 @@ class _Painter:
 
     def _paint_level(self, which, cells, num_strokes, bar):
         model, level = self.models[which], max(self.level, default=-1) + 1
-        optimizer = optimizer_of(model)
+        self.optimizer = optimizer_of(model)
         self.alone = cells == 1 and num_strokes == self.planned
         grid = Grid(self.target, cells, self.forbidden, self.weight, self.alone)
         counts = grid.allot(self.canvas, num_strokes)
         for batch in grid.batches(counts):
-            strokes = self._paint_windows(optimizer, grid, batch, counts[batch])
+            strokes = self._paint_windows(grid, batch, counts[batch])
             if strokes is None:
                 return
             self.actions = np.concatenate([self.actions, strokes])
@@ -368,7 +368,7 @@ class _Painter:
             if self._remaining() <= 0:
                 return
 
-    def _paint_windows(self, optimizer, grid, batch, counts):
+    def _paint_windows(self, grid, batch, counts):
         """Strokes for windows of a grid; `None` if time is over meanwhile."""
         random = np.random.default_rng([self.painting.seed, len(self.actions)])
         window = grid.windows(self.canvas, batch)
@@ -382,9 +382,7 @@ class _Painter:
             if self._must_stop():
                 return None
             if 0 < stage < num_coarse:
-                actions = self._restart(
-                    optimizer, actions, active, window, random
-                )
+                actions = self._restart(actions, active, window, random)
             # Colours of a palette are chosen while all is coarse.
             done = np.float32([stage, stage + 1]) / num_coarse
             schedule = Schedule(
@@ -392,7 +390,7 @@ class _Painter:
                 learning_rate=rate * self.learning_rate,
                 snap=np.minimum(done, 1),
             )
-            actions = optimizer.move(
+            actions = self.optimizer.move(
                 actions, active, window, side, schedule, self.palette
             )
         return grid.to_picture(actions, batch, active)
@@ -422,9 +420,9 @@ class _Painter:
         if self.curve:  # A file may hold none.
             self.curve[-1][1] = round(self.spent + self.clock.passed(), 2)
 
-    def _restart(self, optimizer, actions, active, window, random):
+    def _restart(self, actions, active, window, random):
         """Place unimportant strokes anew; order all, large to small."""
-        importance, window = optimizer.importance(actions, active, window)
+        importance, window = self.optimizer.importance(actions, active, window)
         counts = np.maximum(active.sum(axis=1, keepdims=True), 1)
         mean = np.sum(importance * active, axis=1, keepdims=True) / counts
         weak = (importance < _UNIMPORTANT * mean) & active

@@ -17,7 +17,7 @@ from nbpainter.errors import (
     check_memory,
     check_size,
 )
-from nbpainter.files import written_whole
+from nbpainter.files import write_whole
 from nbpainter.losses import psnr
 from nbpainter.models.presets import brush_of, load_generator
 from nbpainter.painter import stroke_file
@@ -88,7 +88,7 @@ class Painting:
         several = isinstance(self.generator, list)
         self.brush = brushes if several else brushes[0]
         if self.which is None or not np.any(self.which):
-            self.which = np.zeros(len(self))  # As many as there are now.
+            self.which = [0] * len(self)  # As many as there are now.
         self.which = np.asarray(self.which, int)
         check_which(self.which.tolist(), len(self), self.generators, brushes)
         self.width = check_count("width", self.width, 1, MAX_SIZE)
@@ -318,8 +318,7 @@ class Painting:
         Raises:
             DataError: if it cannot be written.
         """
-        with written_whole(path) as temporary:
-            temporary.write_text(self.to_json(), "utf-8")
+        write_whole(path, self.to_json())
 
     @classmethod
     def load(cls, path):

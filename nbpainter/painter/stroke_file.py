@@ -174,16 +174,14 @@ def check_which(which, num_strokes, generators, brushes):
     Raises:
         DataError: if not each stroke has a brush, and each brush a generator.
     """
-    if not 0 < len(brushes) == len(generators) <= MAX_BRUSHES:
-        raise DataError(
-            f"A painting has 1 to {MAX_BRUSHES} brushes, and a generator for "
-            f"each. Received: {len(brushes)} and {len(generators)}."
-        )
+    have = 0 < len(brushes) == len(generators) <= MAX_BRUSHES
     known = set(which) <= set(range(len(brushes)))
-    if len(which) != num_strokes or not known:
+    if not (have and known and len(which) == num_strokes):
         raise DataError(
-            f"Each of {num_strokes} strokes has one of {len(brushes)} brushes, "
-            "by its place in their list, from 0."
+            f"A painting has 1 to {MAX_BRUSHES} brushes, a generator for each, "
+            "and for each stroke its brush's place in their list, from 0. "
+            f"Received: {len(brushes)} brushes, {len(generators)} generators "
+            f"and places for {len(which)} of {num_strokes} strokes."
         )
 
 

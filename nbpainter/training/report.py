@@ -10,7 +10,7 @@ import numpy as np
 from nbpainter.actions import WINDOW_SIZE
 from nbpainter.config import ReportConfig
 from nbpainter.data.drawing import draw_episodes
-from nbpainter.files import make_folder, written_whole
+from nbpainter.files import make_folder, write_whole
 from nbpainter.images import load_photo
 from nbpainter.losses import psnr
 from nbpainter.models import discriminator
@@ -214,6 +214,6 @@ def write_report(name, folder, photos=(), config=None, verbose=0, enter=False):
     strokes = compare_strokes(generator, _draw(generator, config, 64)[:8])
     stem = pathlib.Path(name).name.removesuffix(".weights.h5")
     save_figure(plot_report(metrics, strokes), folder / f"report_{stem}.png")
-    with written_whole(folder / f"report_{stem}.json") as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    text = json.dumps(metrics, indent=2) + "\n"
+    write_whole(folder / f"report_{stem}.json", text)
     return metrics

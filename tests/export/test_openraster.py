@@ -22,7 +22,7 @@ from nbpainter.engine.brush import Brush
 
 MYPAINT = pathlib.Path("/usr/lib/mypaint/lib/document.py")
 LEVELS = [6, 10, 14]
-NAMES = ["1: large strokes", "2: medium strokes", "3: small strokes"]
+NAMES = [f"level {number} of 3" for number in (1, 2, 3)]
 WIDTH, HEIGHT = 150, 90
 AWAY, LAST = 20, 29  # A stroke beyond the canvas, and one over all others.
 
@@ -157,7 +157,7 @@ def test_without_levels_there_is_one_layer(tmp_path, strokes):
     with zipfile.ZipFile(tmp_path / "a.ora") as archive:
         stack = archive.read("stack.xml").decode()
         assert stack.count("<layer ") == 1 + bool(strokes)
-        assert ("1: all strokes" in stack) == bool(strokes)
+        assert ("level 1 of 1" in stack) == bool(strokes)
         thumbnail = _pixels(archive, "Thumbnails/thumbnail.png")
     assert thumbnail.shape[1] == 256
 
