@@ -186,7 +186,7 @@ def _changes():
     yield "curve", head(figures={"curve": [[1, 2, "x"]]})
     yield "levels", head(figures={"levels": [-1]})
     yield "brush", head(brush=["charcoal", 7], generator=["charcoal"] * 2)
-    yield "one of 1 brushes", stroke(brush=1)
+    yield "1 brushes, 1 generators", stroke(brush=1)
     yield "a generator for each", head(brush=["charcoal", "dry_brush"])
     yield "brushes", head(brush=[], generator=[])
     yield "brush", head(brush=["charcoal"] * 17, generator=["charcoal"] * 17)
@@ -278,8 +278,8 @@ def test_what_is_no_stroke_file_is_named(tmp_path, content):
         ("height", 0, "0"),
         ("brush", 7, "int"),
         ("actions", np.zeros((2, 11)), "11"),
-        ("which", [0, 1], "by its place in their list"),
-        ("which", [0, 1, 0], "Each of 2 strokes"),
+        ("which", [0, 1], "place in their list"),
+        ("which", [0, 1, 0], "places for 3 of 2 strokes"),
         ("actions", np.full((2, 12), np.nan), "NaN"),
     ],
 )
