@@ -19,7 +19,13 @@ import time
 
 import nbpainter
 from nbpainter.config import PaintConfig
-from nbpainter.errors import DataError, EngineError, NBPainterError, check_size
+from nbpainter.errors import (
+    DataError,
+    EngineError,
+    NBPainterError,
+    check_size,
+    keep_freed_memory,
+)
 from nbpainter.files import make_folder
 
 # Prints what the package says; an error of the output is not caught.
@@ -286,6 +292,7 @@ def _paint_all(jobs, num_bytes, cluster):
 def _try_painting(place, photo, *arguments):
     """As `_paint_one`; an error becomes its sentence, and `None`."""
     os.chdir(place)  # A cluster's workers were started elsewhere.
+    keep_freed_memory()
     try:
         return _paint_one(photo, *arguments, verbose=0)
     except tuple(_SENTENCES) as error:

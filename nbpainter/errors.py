@@ -1,7 +1,9 @@
 """The errors that nbpainter raises on purpose: one sentence each."""
 
+import ctypes
 import math
 import numbers
+import os
 import pathlib
 import re
 
@@ -89,6 +91,20 @@ def available_memory():
     except OSError:
         return math.inf
     return 1024 * int(re.search(r"MemAvailable: +(\d+)", text)[1])
+
+
+def keep_freed_memory():
+    """Let the C library keep freed memory for the next step.
+
+    Keras reads batches by `tf.data.Dataset.from_generator`, which tells glibc
+    to give all of it back at once (`GeneratorDatasetOp`, "Memory patch"), and
+    so does Dask in its workers (`MALLOC_TRIM_THRESHOLD_`). Page faults then
+    take more than half of a training's time.
+    """
+    if os.name == "posix":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)
+        mallopt(-1, 2**30)  # M_TRIM_THRESHOLD
+        mallopt(-3, 2**25)  # M_MMAP_THRESHOLD
 
 
 def check_memory(num_bytes):

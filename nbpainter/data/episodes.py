@@ -7,10 +7,8 @@ whether the rows are right.
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import math
-import os
 import pathlib
 import zipfile
 
@@ -18,7 +16,7 @@ import keras
 import numpy as np
 
 from nbpainter.actions import COLUMNS, WINDOW_SIZE, check_actions
-from nbpainter.errors import DataError, check_count
+from nbpainter.errors import DataError, check_count, keep_freed_memory
 from nbpainter.files import check_regular, refusing
 from nbpainter.images import to_uint8
 
@@ -96,7 +94,7 @@ class StrokeBatches(keras.utils.PyDataset):
         return min(num_batches, self.max_batches)
 
     def __getitem__(self, index):
-        _keep_freed_memory()
+        keep_freed_memory()
         start = index * self.batch_size
         chosen = self.order[start : start + self.batch_size]
         actions = self.episodes.actions[chosen]
@@ -111,19 +109,6 @@ class StrokeBatches(keras.utils.PyDataset):
         self.epoch += 1
         if self.seed is not None:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-
-
-def _keep_freed_memory():
-    """Let the C library keep freed memory for the next step of a training.
-
-    Keras reads batches by `tf.data.Dataset.from_generator`, which tells glibc
-    to give all of it back at once (`GeneratorDatasetOp`, "Memory patch").
-    Page faults then take more than half of a training's time.
-    """
-    if os.name == "posix":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)
-        mallopt(-1, 2**30)  # M_TRIM_THRESHOLD
-        mallopt(-3, 2**25)  # M_MMAP_THRESHOLD
 
 
 def to_rgba(actions, strokes):
