@@ -24,7 +24,6 @@ from nbpainter.errors import (
     EngineError,
     NBPainterError,
     check_size,
-    keep_freed_memory,
 )
 from nbpainter.files import make_folder
 
@@ -292,7 +291,6 @@ def _paint_all(jobs, num_bytes, cluster):
 def _try_painting(place, photo, *arguments):
     """As `_paint_one`; an error becomes its sentence, and `None`."""
     os.chdir(place)  # A cluster's workers were started elsewhere.
-    keep_freed_memory()
     try:
         return _paint_one(photo, *arguments, verbose=0)
     except tuple(_SENTENCES) as error:

@@ -10,7 +10,11 @@ import time
 import joblib
 from joblib.externals.loky import process_executor
 
-from nbpainter.errors import NBPainterError, available_memory
+from nbpainter.errors import (
+    NBPainterError,
+    available_memory,
+    keep_freed_memory,
+)
 from nbpainter.files import explain, refusing
 
 
@@ -40,6 +44,7 @@ def on_cluster(address):
 
         client = Client(address, timeout=10)
     with client, joblib.parallel_config("dask", client=client):
+        client.register_worker_callbacks(setup=_start_cluster_worker)
         yield
 
 
@@ -118,10 +123,19 @@ def start_worker(num_threads=1):
         os.dup2(nowhere.fileno(), 1)
     # Networks need more than what else is taken for a leak.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-    number = str(num_threads)
-    os.environ.update(
-        TF_NUM_INTRAOP_THREADS=number, TF_NUM_INTEROP_THREADS=number
-    )
+    _use_threads(num_threads)
+
+
+def _start_cluster_worker():
+    """As `start_worker`, for a worker that Dask has started for itself."""
+    _use_threads(1)  # Dask says the same to NumPy's libraries.
+    keep_freed_memory()
+
+
+def _use_threads(number):
+    """Bound the threads of a TensorFlow that is not loaded yet."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(number)
+    os.environ["TF_NUM_INTEROP_THREADS"] = str(number)
 
 
 def _end_with(parent):
