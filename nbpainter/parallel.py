@@ -134,8 +134,9 @@ def _start_cluster_worker():
 
 def _use_threads(number):
     """Bound the threads of a TensorFlow that is not loaded yet."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(number)
-    os.environ["TF_NUM_INTEROP_THREADS"] = str(number)
+    os.environ.update(
+        TF_NUM_INTRAOP_THREADS=str(number), TF_NUM_INTEROP_THREADS=str(number)
+    )
 
 
 def _end_with(parent):
