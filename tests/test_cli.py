@@ -1,6 +1,7 @@
 import functools
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -413,3 +414,31 @@ def test_what_is_painted_already_is_skipped(tmp_path, capsys):
         path.parent.name for path in after if after[path] != before[path]
     }
     assert changed == {"b"}
+
+
+def test_an_installed_package_paints_in_an_empty_folder(photo, tmp_path):
+    checkout = pathlib.Path(__file__).parents[1]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d"]
+    subprocess.run([*build, tmp_path], cwd=checkout, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    empty, installed = tmp_path / "empty", tmp_path / "installed"
+    empty.mkdir()
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    subprocess.run([*install, "--target", installed, wheel], check=True)
+    code = (
+        "import sys, nbpainter.cli; print(nbpainter.__file__);"
+        "sys.exit(nbpainter.cli.main(sys.argv[1:]))"
+    )
+    small = ["--strokes", "3", "--size", "32", "--focus", "none"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "paint", photo, *small, "--out", "."],
+        cwd=empty,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(str(installed))
+    assert len(nbpainter.Painting.load(empty / "painting.json")) == 3
+    written = {path.name for path in empty.iterdir()}
+    assert written >= {"painting.png", "painting.gif", "painting.json"}
