@@ -269,6 +269,7 @@ class _Painter:
         self.painting, self.clock = painting, clock
         self.num_steps, self.learning_rate = num_steps, learning_rate
         self.forbidden, self.weight = forbidden, weight
+        self.focused = np.ptp(weight) > 0
         self.target = np.where(self.forbidden > 0, painting.blank(), target)
         self.palette = [images.from_hex(color) for color in painting.palette]
         self.models = [load_generator(each) for each in painting.generators]
@@ -315,7 +316,9 @@ class _Painter:
                 self.planned = min(num_painted + max(1, fitting), MAX_STROKES)
             if num_painted >= self.planned:
                 break
-            coarser, *level = next_level(self.planned, num_painted, *shape)
+            coarser, *level = next_level(
+                self.planned, num_painted, *shape, self.focused
+            )
             which = int(coarser * len(self.models))
             self._paint_level(which, *level, bar)
             num_new = max(1, len(self.actions) - num_painted)
@@ -398,7 +401,7 @@ class _Painter:
     def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
         part = _REFINEMENT if len(self.actions) < _MANY else _OF_MANY
-        if np.ptp(self.weight):
+        if self.focused:
             part = _IN_FOCUS
         if loss is not None:
             part = 1.0

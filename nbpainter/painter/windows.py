@@ -32,8 +32,8 @@ _STROKES_PER_WINDOW = 24
 _MAX_LOAD = 2.5
 # Share of a level's strokes that may be missing: finer ones follow.
 _FEW = 0.1
-# So few strokes are painted in a single window.
-_SINGLE_WINDOW = 60
+# So few strokes are painted in a single window, and in focus, which is small.
+_SINGLE_WINDOW, _SINGLE_IN_FOCUS = 60, 30
 # Component `size` of the first and of the last stroke of a window.
 _SIZES = 0.9, 0.2
 # Components start so far from their limits: they can move.
@@ -65,7 +65,7 @@ class Window(namedtuple("Window", _FIELDS)):
         return Window(*pictures, *self[4:])
 
 
-def plan_levels(num_strokes, height, width):
+def plan_levels(num_strokes, height, width, focused=False):
     """Decide how many windows and strokes each level has.
 
     Windows halve (after a first third) and strokes grow fourfold from level
@@ -76,6 +76,8 @@ def plan_levels(num_strokes, height, width):
         num_strokes: int.
         height: int, of the picture.
         width: int.
+        focused: bool, whether some pixels count more than others: then even
+            few strokes need finer windows. Default `False`.
 
     Returns:
         A list of `(cells, strokes)`: windows along the longer side, and
@@ -91,7 +93,7 @@ def plan_levels(num_strokes, height, width):
     # A long picture starts with several windows side by side.
     first = max(1, round(max(height, width) / min(height, width) / 1.5))
     cells = [first]
-    if num_strokes > _SINGLE_WINDOW:
+    if num_strokes > (_SINGLE_IN_FOCUS if focused else _SINGLE_WINDOW):
         cells.append(3 * first)
     while True:
         shares = 4.0 ** np.arange(len(cells))
@@ -103,7 +105,7 @@ def plan_levels(num_strokes, height, width):
         cells.append(2 * cells[-1])
 
 
-def next_level(num_strokes, num_painted, height, width):
+def next_level(num_strokes, num_painted, height, width, focused=False):
     """Say what to paint after so many strokes of a painting.
 
     A painting that was stopped goes on, whatever it was planned for: the
@@ -116,6 +118,7 @@ def next_level(num_strokes, num_painted, height, width):
         num_painted: int, strokes that are there, fewer.
         height: int, of the picture.
         width: int.
+        focused: bool, see `plan_levels`.
 
     Returns:
         A tuple: how many levels are coarser, as part of all; windows along
@@ -127,7 +130,7 @@ def next_level(num_strokes, num_painted, height, width):
     >>> next_level(50, 20, 64, 64)
     (0.0, 1, 30)
     """
-    planned, levels = 0, plan_levels(num_strokes, height, width)
+    planned, levels = 0, plan_levels(num_strokes, height, width, focused)
     for number, (cells, strokes) in enumerate(levels):
         planned += strokes
         missing = planned - num_painted

@@ -25,6 +25,12 @@ def test_levels_use_exactly_the_strokes(num_strokes, height, width):
     assert cells == sorted(set(cells))
 
 
+def test_few_strokes_with_a_focus_get_finer_windows():
+    assert windows.plan_levels(60, 256, 256) == [(1, 60)]
+    assert windows.plan_levels(60, 256, 256, True) == [(1, 12), (3, 48)]
+    assert windows.next_level(60, 12, 256, 256, True)[1:] == (3, 48)
+
+
 @pytest.mark.parametrize("cells", [1, 3, 6])
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (100, 300), (31, 9)])
 def test_cores_tile_the_picture(height, width, cells):
