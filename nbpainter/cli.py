@@ -19,12 +19,7 @@ import time
 
 import nbpainter
 from nbpainter.config import PaintConfig
-from nbpainter.errors import (
-    DataError,
-    EngineError,
-    NBPainterError,
-    check_size,
-)
+from nbpainter.errors import DataError, EngineError, NBPainterError, check_size
 from nbpainter.files import make_folder
 
 # Prints what the package says; an error of the output is not caught.

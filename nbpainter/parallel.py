@@ -128,7 +128,7 @@ def start_worker(num_threads=1):
 
 def _start_cluster_worker():
     """As `start_worker`, for a worker that Dask has started for itself."""
-    _use_threads(1)  # Dask says the same to NumPy's libraries.
+    _use_threads(1)  # There is a worker for each core.
     keep_freed_memory()
 
 

@@ -32,7 +32,8 @@ _STROKES_PER_WINDOW = 24
 _MAX_LOAD = 2.5
 # Share of a level's strokes that may be missing: finer ones follow.
 _FEW = 0.1
-# So few strokes are painted in a single window, and in focus, which is small.
+# So few strokes are painted in a single window; fewer with a focus, which may
+# be a small part of it.
 _SINGLE_WINDOW, _SINGLE_IN_FOCUS = 60, 30
 # Component `size` of the first and of the last stroke of a window.
 _SIZES = 0.9, 0.2
