@@ -32,12 +32,15 @@ _SECONDS_PER_STROKE = 0.05
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
 # The same for a window that holds all of the painting.
 _STAGES_ALONE = 8 * [(COARSE, 0.4, 1.0)] + [(32, 0.7, 1.0), (64, 0.7, 0.6)]
-# Steps of all strokes together, over those of a group: usually, from so many
-# strokes on, and with a focus.
-_REFINEMENT, _MANY = 0.3, 2000
-_OF_MANY, _IN_FOCUS = 0.6, 1.2
+# Of all strokes together: steps over those of a group, and the learning rate
+# over that of a group. Usually; from so many strokes on; with a focus; with a
+# focus and few strokes, of which each must be found.
+_REFINED = 0.3, 0.6
+_MANY, _MANY_REFINED = 2000, (0.6, 0.6)
+_FOCUS_REFINED = 1.2, 0.6
+_FEW, _FEW_REFINED = 60, (2.4, 1.0)
 # Of the seconds, if strokes are as many as fit into them.
-_REFINED = 0.3
+_RESERVED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
 _UNIMPORTANT = 0.15
 # Component `size` of strokes that start again, on top.
@@ -298,7 +301,7 @@ class _Painter:
         """Paint until there are so many strokes, or time is over."""
         fit_seconds = num_strokes is None and self.clock.seconds < float("inf")
         if fit_seconds:
-            self.reserved = _REFINED * self.clock.seconds
+            self.reserved = _RESERVED * self.clock.seconds
         if num_strokes is not None:
             self.planned = int(num_strokes)
         bar = keras.utils.Progbar(
@@ -400,9 +403,10 @@ class _Painter:
 
     def _refine(self, loss, verbose):
         """Move all strokes together, as far as time is left."""
-        part = _REFINEMENT if len(self.actions) < _MANY else _OF_MANY
+        part, rate = _REFINED if len(self.actions) < _MANY else _MANY_REFINED
         if self.focused:
-            part = _IN_FOCUS
+            few = len(self.actions) <= _FEW
+            part, rate = _FEW_REFINED if few else _FOCUS_REFINED
         if loss is not None:
             part = 1.0
         models = [self.models[k] for k in self.which]
@@ -412,6 +416,7 @@ class _Painter:
             self.target,
             self.painting.blank(),
             max(1, round(part * self.num_steps)),
+            rate * self.learning_rate,
             weight=self.weight,
             forbidden=self.forbidden,
             loss=loss,

@@ -28,8 +28,6 @@ from nbpainter.painter.optimizer import (
     to_logits,
 )
 
-# Of Adam on the logits, at the start of a cosine decay to 0.
-_LEARNING_RATE = 0.06
 # The picture's longer side in pixels: at least so many, and so many times the
 # root of the number of strokes. In focus, strokes are smaller.
 _LEAST_SIDE, _LEAST_IN_FOCUS, _SIDE_OF_ROOT = 128, 256, 8.5
@@ -383,6 +381,7 @@ def refine(
     target,
     ground,
     num_steps,
+    learning_rate=0.06,
     weight=None,
     forbidden=None,
     loss=None,
@@ -403,6 +402,8 @@ def refine(
         target: float32 array `(height, width, 3)`, the photograph.
         ground: float32 array `(height, width, 3)`, beneath the strokes.
         num_steps: int, steps of Adam.
+        learning_rate: float, of Adam on the actions' logits, at the start of
+            each round's cosine decay to 0. Default 0.06.
         weight: float32 array `(height, width, 1)`, what an error at a pixel
             counts. Default: all count the same.
         forbidden: float32 array `(height, width, 1)`, 1 where no paint shall
@@ -485,7 +486,7 @@ def refine(
                 break
             # The rate falls to 0 with each round, or when the time is over.
             done = max(step / len(steps), step and passed / (passed + left))
-            rate = _LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * done))
+            rate = learning_rate * (0.5 + 0.5 * np.cos(np.pi * done))
             drawn = strokes.draw()
             canvas, beneath = composite_patches(ground, strokes.patches, *drawn)
             gradient = strokes.differentiate(
