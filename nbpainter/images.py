@@ -31,7 +31,8 @@ _REST = 2  # Seconds that the last frame of an animation stays.
 _ANIMATION = {"save_all": True, "loop": 0, "lossless": True}  # A GIF always is.
 
 _FACE = 9.0  # What a face counts, on top of 1.
-_MOST = 30.0  # What eyes and mouth count, and white in a focus.
+_EYES = 60.0  # What eyes and mouth count.
+_WHITE = 30.0  # What white in a focus counts.
 _FACES_SIDE = 512  # Pixels of the side that faces are looked for on.
 _PALETTE_SIDE = 128  # Pixels of the side that a palette is chosen on.
 
@@ -95,7 +96,7 @@ def load_focus(focus, photo):
     Args:
         focus: a picture as `load_photo` takes it, of the photograph's shape:
             white counts thirty times as much as black. Or `"faces"`, which
-            counts a face ten times, its eyes and mouth thirty times, and more
+            counts a face ten times, its eyes and mouth sixty times, and more
             where faces are small; or `"none"`. Default `None`: faces, if
             their detector is installed.
         photo: float32 array `(height, width, 3)`.
@@ -118,7 +119,7 @@ def load_focus(focus, photo):
     if isinstance(focus, str) and focus == "faces":
         weight += _find_faces(photo)[..., None]
     elif not isinstance(focus, str) or focus != "none":
-        weight += (_MOST - 1) * load_mask(focus, photo, "focus")
+        weight += (_WHITE - 1) * load_mask(focus, photo, "focus")
     return weight / weight.mean()
 
 
@@ -149,7 +150,7 @@ def _find_faces(photo):
             dx, dy = x - point[0] / scale, y - point[1] / scale
             near = np.exp(-(dx**2 + dy**2) / (2 * (0.14 * width) ** 2))
             if name != "nose":
-                total += (_MOST - 1 - _FACE) * near
+                total += (_EYES - 1 - _FACE) * near
     return gain * total
 
 

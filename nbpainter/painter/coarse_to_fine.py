@@ -23,7 +23,13 @@ from nbpainter.painter.optimizer import Schedule, optimizer_of
 from nbpainter.painter.painting import Painting, run_lengths
 from nbpainter.painter.refinement import refine
 from nbpainter.painter.stroke_file import MAX_STROKES
-from nbpainter.painter.windows import COARSE, Grid, next_level, place_strokes
+from nbpainter.painter.windows import (
+    COARSE,
+    SINGLE_WINDOW,
+    Grid,
+    next_level,
+    place_strokes,
+)
 from nbpainter.parallel import on_interrupt
 
 # Seconds for a stroke, guessed before any was painted.
@@ -38,7 +44,7 @@ _STAGES_ALONE = 8 * [(COARSE, 0.4, 1.0)] + [(32, 0.7, 1.0), (64, 0.7, 0.6)]
 _REFINED = 0.3, 0.6
 _MANY, _MANY_REFINED = 2000, (0.6, 0.6)
 _FOCUS_REFINED = 1.2, 0.6
-_FEW, _FEW_REFINED = 60, (2.4, 1.0)
+_FEW_REFINED = 2.4, 1.0
 # Of the seconds, if strokes are as many as fit into them.
 _RESERVED = 0.3
 # Importance over the mean; strokes of less start again elsewhere.
@@ -405,7 +411,7 @@ class _Painter:
         """Move all strokes together, as far as time is left."""
         part, rate = _REFINED if len(self.actions) < _MANY else _MANY_REFINED
         if self.focused:
-            few = len(self.actions) <= _FEW
+            few = len(self.actions) <= SINGLE_WINDOW
             part, rate = _FEW_REFINED if few else _FOCUS_REFINED
         if loss is not None:
             part = 1.0

@@ -21,6 +21,9 @@ MAX_BATCH = 512
 COARSE = 16
 """Side in pixels that every window is first painted at."""
 
+SINGLE_WINDOW = 60
+"""So few strokes are painted in a single window."""
+
 # Side of a window of a fine level.
 _FINE = 2 * COARSE
 # Of a window's side, around its core.
@@ -28,13 +31,15 @@ _MARGIN = 1 / 8
 # Part of the margin that no path enters.
 _CLOSED = 1 / 2
 _STROKES_PER_WINDOW = 24
-# Strokes of a window over the mean, at most.
-_MAX_LOAD = 2.5
+# Strokes of a window over the mean, and strokes of a window: at most, whichever
+# are more.
+_MAX_LOAD, _MAX_FEW = 2.5, 12
 # Share of a level's strokes that may be missing: finer ones follow.
 _FEW = 0.1
-# So few strokes are painted in a single window; fewer with a focus, which may
-# be a small part of it.
-_SINGLE_WINDOW, _SINGLE_IN_FOCUS = 60, 30
+# Fewer with a focus, which may be a small part of it. Up to `SINGLE_WINDOW`, a
+# focus has windows and parts of the strokes of its own.
+_SINGLE_IN_FOCUS = 30
+_FEW_IN_FOCUS = np.array([1, 3, 6]), np.array([0.2, 0.4, 0.4])
 # Component `size` of the first and of the last stroke of a window.
 _SIZES = 0.9, 0.2
 # Components start so far from their limits: they can move.
@@ -94,8 +99,12 @@ def plan_levels(num_strokes, height, width, focused=False):
     # A long picture starts with several windows side by side.
     first = max(1, round(max(height, width) / min(height, width) / 1.5))
     cells = [first]
-    if num_strokes > (_SINGLE_IN_FOCUS if focused else _SINGLE_WINDOW):
+    if num_strokes > SINGLE_WINDOW:
         cells.append(3 * first)
+    elif focused and num_strokes > _SINGLE_IN_FOCUS:
+        cells, shares = _FEW_IN_FOCUS
+        strokes = largest_remainder(shares, num_strokes)
+        return list(zip((first * cells).tolist(), strokes.tolist()))
     while True:
         shares = 4.0 ** np.arange(len(cells))
         strokes = largest_remainder(shares, num_strokes)
@@ -248,7 +257,8 @@ class Grid:
         error = error.reshape(self.rows, self.core, self.columns, self.core)
         shares = np.sqrt(error.sum((1, 3)).ravel())
         # No window gets a crowd: the others' batches would wait for it.
-        shares = np.minimum(shares, _MAX_LOAD * shares.mean())
+        few = _MAX_FEW / max(1, num_strokes) * shares.sum()
+        shares = np.minimum(shares, max(_MAX_LOAD * shares.mean(), few))
         return largest_remainder(shares, num_strokes)
 
     def batches(self, counts):

@@ -27,8 +27,18 @@ def test_levels_use_exactly_the_strokes(num_strokes, height, width):
 
 def test_few_strokes_with_a_focus_get_finer_windows():
     assert windows.plan_levels(60, 256, 256) == [(1, 60)]
-    assert windows.plan_levels(60, 256, 256, True) == [(1, 12), (3, 48)]
-    assert windows.next_level(60, 12, 256, 256, True)[1:] == (3, 48)
+    levels = windows.plan_levels(60, 256, 256, True)
+    assert levels == [(1, 12), (3, 24), (6, 24)]
+    assert windows.next_level(60, 12, 256, 256, True)[1:] == (3, 24)
+    assert windows.plan_levels(30, 256, 256, True) == [(1, 30)]
+
+
+def test_no_window_gets_a_crowd_but_any_may_have_a_few():
+    target = np.full((90, 90, 3), 0.1, "float32")
+    target[30:60, 30:60] = 1  # More than half of the error's root.
+    grid = windows.Grid(target, 3)
+    assert grid.allot(0 * target, 14).max() >= 7
+    assert grid.allot(0 * target, 300).max() < 130
 
 
 @pytest.mark.parametrize("cells", [1, 3, 6])
