@@ -119,7 +119,7 @@ class GANConfig(TrainingConfig):
     num_dabs: int = _number(1536, 256)
     batch_size: int = _number(16, 8)
     steps_per_epoch: int = _number(100, 4)
-    warm_up_steps: int = _number(100, 2)
+    warm_up_steps: int = _number(200, 2)
     g_learning_rate: float = 1.2e-2
     d_learning_rate: float = 1e-3
     anchor: float = 10.0

@@ -51,7 +51,7 @@ START = {
     "slowdown": 0.0,  # How that falls with the log of the speed.
     "log_spread": np.log(0.5),  # Offset's deviation at a pressure of 1.
     "log_spread_at_rest": np.log(0.2),  # The same at no pressure.
-    "log_jitter": np.log(0.1),  # Standard deviation of the log radius.
+    "log_jitter": np.log(0.3),  # Standard deviation of the log radius.
     "log_count": np.log(3.0),  # Dabs a radius, and a dab's own radius.
 }
 """What the weights of `DabField` start with. They know nothing of a brush."""

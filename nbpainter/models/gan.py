@@ -10,7 +10,12 @@ from nbpainter.actions import COLUMNS
 from nbpainter.errors import DataError
 from nbpainter.models.generators import build_generator
 
-_POOL = 8  # Pixels: spatter averages out, shape and ink remain.
+# Squares of so many pixels, over which moments are averaged; and those over
+# which opacity is averaged before its variance is taken.
+_POOL = 8
+_SCALES = 1, 2, 4, 8
+# Of a stroke without paint, relative to the picture.
+_LITTLE_PAINT = 1e-4
 
 
 def round_like_files(actions, strokes):
@@ -41,6 +46,35 @@ def round_like_files(actions, strokes):
     return ops.concatenate([strokes[..., :3], rounded], axis=-1)
 
 
+def moments(strokes, calm):
+    """What one draw says of mean and variance, square by square.
+
+    A square of 8 pixels holds the mean opacity and, four times, the mean
+    squared difference from the calm stroke: of pixels, and of what is averaged
+    over squares of 2, 4 and 8 pixels. Fine grain is in the first alone, coarse
+    grain in all four. They are relative to `opacity (1 - opacity)` of the calm
+    stroke, the largest variance that a mean allows.
+
+    Args:
+        strokes: float tensor `(batch, height, width, 4)`, RGBA, draws.
+        calm: float tensor, the calm strokes of the same actions, same shape.
+
+    Returns:
+        A float tensor `(batch, height / 8, width / 8, 5)`.
+    """
+    difference, calm = (strokes - calm)[..., 3:], calm[..., 3:]
+    most = ops.mean(calm * (1 - calm), axis=(1, 2, 3), keepdims=True)
+    powers = [
+        ops.average_pool(
+            ops.square(ops.average_pool(difference, scale)), _POOL // scale
+        )
+        / (most + _LITTLE_PAINT)
+        for scale in _SCALES
+    ]
+    mean = ops.average_pool(strokes[..., 3:], _POOL)
+    return ops.concatenate([mean, *powers], axis=-1)
+
+
 class GAN(keras.Model):
     """Generator against discriminator, each with an optimizer of its own.
 
@@ -49,10 +83,10 @@ class GAN(keras.Model):
     one batch, which its normalisation needs. Only the generator's noise input
     learns: the calm stroke is the mean, which already has the least error.
 
-    The *anchor*, a reconstruction loss, keeps shape and ink. Two draws of
-    one action, averaged over squares of 8 pixels, are compared with the real
-    stroke; the product of their two errors is, on average, the squared error
-    of their mean, so spatter is not punished.
+    The *anchor*, a reconstruction loss, keeps shape, ink and the amount of
+    spatter. The `moments` of two draws of one action are compared with those
+    of the real stroke; the product of their two errors is, on average, the
+    squared error of their expectation, so spatter is not punished.
 
     Args:
         generator: a model of `build_generator` with `num_dabs`.
@@ -145,29 +179,28 @@ class GAN(keras.Model):
         """
         return ops.mean(ops.softplus(-fake_logits))
 
-    def anchor_loss(self, real, fake, other):
-        """Squared error of the mean draw, unbiased, at 8 pixels.
+    def anchor_loss(self, calm, real, fake, other):
+        """Squared error of the expected `moments`, unbiased.
 
         Args:
-            real: float tensor `(batch, height, width, 4)`, RGBA.
+            calm: float tensor `(batch, height, width, 4)`, RGBA.
+            real: the real stroke of the same actions, same shape.
             fake: a draw of the same actions, same shape.
             other: another draw of them, same shape.
 
         Returns:
             A float tensor of no dimension.
         """
-        error = ops.average_pool((fake - real)[..., 3:], _POOL)
-        other_error = ops.average_pool((other - real)[..., 3:], _POOL)
-        return ops.mean(error * other_error)
+        real, fake, other = (moments(x, calm) for x in (real, fake, other))
+        return ops.mean(ops.sum((fake - real) * (other - real), axis=-1))
 
     def train_step(self, data):
         """One step of each network on `(actions, real_strokes)`."""
         actions, real = data
         batch = ops.shape(real)[0]
-        few = batch // 2  # Enough for the anchor.
         calm = self.generator(actions)
         with tf.GradientTape(persistent=True) as tape:
-            fake = self(actions)
+            fake, other = self(actions), self(actions)
             logits = self.discriminator(
                 [ops.concatenate([real, fake]), ops.concatenate([calm, calm])],
                 training=True,
@@ -175,8 +208,7 @@ class GAN(keras.Model):
             real_logits, fake_logits = logits[:batch], logits[batch:]
             d_loss = self.d_loss(real_logits, fake_logits)
             g_loss = self.g_loss(fake_logits)
-            other = self(actions[:few])
-            anchor = self.anchor_loss(real[:few], fake[:few], other)
+            anchor = self.anchor_loss(calm, real, fake, other)
             total = g_loss + self.anchor * anchor
         d_variables = self.discriminator.trainable_variables
         g_variables = self.generator.dabs.trainable_variables

@@ -62,16 +62,31 @@ def test_losses_at_logits_of_zero(gan):
     assert float(gan.g_loss(zeros)) == pytest.approx(math.log(2))
 
 
-def test_the_anchor_does_not_punish_spatter(gan):
+def test_the_anchor_punishes_mean_and_variance_but_not_spatter(gan):
     random = np.random.default_rng(0)
     shape = (64, 64, 64, 4)
-    real = np.full(shape, 0.5, "float32")
-    fake, other = (
-        real + random.normal(0, 0.3, shape).astype("float32") for _ in range(2)
-    )
-    assert abs(float(gan.anchor_loss(real, fake, other))) < 1e-4
-    shifted = float(gan.anchor_loss(real, fake + 0.1, other + 0.1))
-    assert shifted == pytest.approx(0.01, rel=0.1)
+    calm = np.full(shape, 0.5, "float32")
+
+    def draw(spread, shift=0.0):
+        return calm + random.normal(shift, spread, shape).astype("float32")
+
+    real = draw(0.3)
+
+    def loss(fake, other):
+        return float(gan.anchor_loss(calm, real, fake, other))
+
+    # What is left is chance in the real stroke; draws add none of theirs.
+    least = loss(draw(0.3), draw(0.3))
+    once = draw(0.3)
+    assert 0 < least < 0.6 * loss(once, once)
+    # Variances at four scales, over a half times a half.
+    variances = (0.3**2 - 0.1**2) / 0.25 / np.float32([1, 2, 4, 8]) ** 2
+    less = loss(draw(0.1), draw(0.1)) - least
+    assert less == pytest.approx(np.sum(variances**2), rel=0.05)
+    # A shift of the mean adds its square to each variance.
+    shifted = loss(draw(0.3, 0.1), draw(0.3, 0.1)) - least
+    expected = 0.1**2 + 4 * (0.1**2 / 0.25) ** 2
+    assert shifted == pytest.approx(expected, rel=0.05)
 
 
 def test_a_step_moves_what_it_should(gan, tiny):
