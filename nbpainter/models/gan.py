@@ -3,17 +3,20 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from nbpainter.actions import COLUMNS
+from nbpainter.actions import COLUMNS, random_actions
 from nbpainter.errors import DataError
-from nbpainter.models.generators import build_generator
+from nbpainter.models.generators import build_generator, render_strokes
 
 # Squares of so many pixels, over which moments are averaged; and those over
 # which opacity is averaged before its variance is taken.
 _POOL = 8
 _SCALES = 1, 2, 4, 8
+# Strokes that tell how much paint there is.
+_NUM_CALIBRATED = 64
 # Of a stroke without paint, relative to the picture.
 _LITTLE_PAINT = 1e-4
 
@@ -234,7 +237,7 @@ def compile_gan(gan, config, epochs):
 
     The generator's learning rate rises while the discriminator gets to know
     spattered strokes, and both fall after that. The generator settles on the
-    running mean of its weights.
+    running mean of its weights over the last fifth of the steps.
 
     Args:
         gan: `GAN`.
@@ -253,14 +256,17 @@ def compile_gan(gan, config, epochs):
     )
     d_rate = cosine(config.d_learning_rate, num_steps, alpha=0.4)
     adam = functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.99)
+    momentum = max(0, 1 - 5 / num_steps)
     gan.compile(
-        g_optimizer=adam(g_rate, use_ema=True, ema_momentum=0.997),
+        g_optimizer=adam(g_rate, use_ema=True, ema_momentum=momentum),
         d_optimizer=adam(d_rate),
     )
 
 
 def add_noise_input(generator, num_dabs):
     """Give a generator's calm stroke a noise input that is not trained yet.
+
+    Draws hold as much paint as calm strokes; all else is neutral.
 
     Args:
         generator: a model of `build_generator` with its default arguments.
@@ -272,4 +278,10 @@ def add_noise_input(generator, num_dabs):
     noisy = build_generator(num_dabs=num_dabs)
     for new, old in zip(noisy.weights, generator.weights):
         new.assign(old)
+    actions = random_actions(_NUM_CALIBRATED, seed=0)
+    calm = render_strokes(noisy, actions)[..., 3].mean()
+    for seed in range(4):
+        drawn = render_strokes(noisy, actions, seed=seed)[..., 3].mean()
+        more = (calm + _LITTLE_PAINT) / (drawn + _LITTLE_PAINT)
+        noisy.dabs.log_ink.assign_add(np.log(more))
     return noisy
