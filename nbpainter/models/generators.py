@@ -49,6 +49,13 @@ class StrokeGenerator(keras.Model):
     noise_shape = None
     brush = "dry_brush"
 
+    def __setattr__(self, name, value):
+        if (
+            name == "brush"
+        ):  # Keras would wrap a dict: no process could read it.
+            return object.__setattr__(self, name, value)
+        return super().__setattr__(name, value)
+
     def opacity(self, actions, size=WINDOW_SIZE, noise=None):
         """Compute the opacity of strokes.
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import nbpainter
 from nbpainter.actions import COLUMNS, random_actions
+from nbpainter.engine.brush import CHUNK_STROKES
 from nbpainter.engine.brush_file import load_brush
 from nbpainter.models.stroke_field import curve_samples
 
@@ -91,11 +92,22 @@ def test_a_brush_s_generator_starts_with_its_file_s_numbers():
         field = generator.field
         kinds[name] = generator.edges, field.lags, field.num_nib > 1
         assert generator.brush == settings
+        # Keras's own dicts drag the model along, and other processes fail.
+        assert type(generator.brush) is dict
     assert kinds == {
         "charcoal": (False, False, False),
         "kabura": (True, True, False),
         "calligraphy": (True, True, True),
     }
+
+
+@pytest.mark.engine
+def test_other_processes_draw_with_a_generator_s_own_brush():
+    settings = load_brush("charcoal")
+    generator = nbpainter.build_generator(**nbpainter.brush_arguments(settings))
+    generator.start_from(settings)
+    ours = nbpainter.draw_episodes(CHUNK_STROKES + 5, generator.brush, seed=1)
+    assert len(ours) == CHUNK_STROKES + 5
 
 
 @pytest.mark.engine
