@@ -50,9 +50,8 @@ class StrokeGenerator(keras.Model):
     brush = "dry_brush"
 
     def __setattr__(self, name, value):
-        if (
-            name == "brush"
-        ):  # Keras would wrap a dict: no process could read it.
+        if name == "brush":
+            # Keras would wrap a dict, which no other process could read.
             return object.__setattr__(self, name, value)
         return super().__setattr__(name, value)
 
