@@ -185,6 +185,8 @@ def test_a_hostile_brush_in_a_painting_is_refused(tmp_path):
 def test_what_kills_or_stops_libmypaint_does_so_in_a_process_of_its_own():
     """All numbers are within their limits, and a stroke takes minutes."""
     slow = _hostile("dabs_per_actual_radius", 200, random=[[0, 200], [1, 200]])
+    dabs = slow["settings"]["dabs_per_actual_radius"]
+    slow["settings"]["dabs_per_basic_radius"] = dabs
     slow["settings"]["hardness"]["base_value"] = 1
     with pytest.raises(nbpainter.EngineError, match="does not survive") as err:
         mypaint.Brush(slow | {"radius_factor": 100})
