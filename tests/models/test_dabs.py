@@ -179,8 +179,8 @@ def test_the_game_has_found_the_brush_from_strokes_alone(spattering):
     file = nbpainter.build_generator(num_dabs=1, curves=True).dabs
     file.start_from(nbpainter.load_brush("dry_brush"))
     found, right = spattering.dabs.numbers(), file.numbers()
-    for name in ("strength", "hardness", "spread", "count"):
+    names = ("strength", "strength_of_pressure", "hardness", "spread", "jitter")
+    for name in names:
         assert found[name] == pytest.approx(right[name], rel=0.1), name
-    # Overlapping dabs hide it, and the range of pressures is short.
-    slope = "strength_of_pressure"
-    assert found[slope] == pytest.approx(right[slope], abs=0.15)
+    # More and smaller dabs hardly look different: seeds end at 5.9 to 6.7.
+    assert found["count"] == pytest.approx(right["count"], rel=0.15)
