@@ -37,7 +37,9 @@ def test_an_old_painting_of_the_dry_brush_spatters_as_much(name):
         difference = (picture - expected)[:40].reshape(5, 8, 8, 8, 3)
         return np.abs(difference.mean(axis=(1, 3))).mean()
 
-    draws = [dataclasses.replace(painting, seed=s).render() for s in range(4)]
+    draws = [  # By other seeds than the painting's.
+        dataclasses.replace(painting, seed=s).render() for s in range(10, 14)
+    ]
     chance = np.mean([error(draw) for draw in draws])
     assert chance < 9 / 255
     assert error(painting.canvas) < 1.2 * chance
