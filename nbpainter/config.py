@@ -103,26 +103,25 @@ class GANConfig(TrainingConfig):
     A batch has `batch_size` real strokes, and as many generated ones.
 
     Attributes:
-        epochs: tuple of ints, of each round. A round begins with a fresh
-            discriminator: the one before learned from a generator that was
-            far off.
         num_dabs: int, dabs of a random draw, at most.
         steps_per_epoch: int, steps of both networks.
-        warm_up_steps: int, in which the generator's learning rate rises.
-        g_learning_rate: float, of Adam on the generator's noise input.
+        warm_up_steps: int, steps in which the generator minimises the anchor
+            alone.
+        g_learning_rate: float, of Adam on the generator's noise input; it
+            falls to a third.
         d_learning_rate: float, of Adam on the discriminator.
         anchor: float, weight of the anchor, see `GAN`.
     """
 
     num_strokes: int = _number(20_000, 256)
-    epochs: tuple = _number((4, 16), (1, 1))
+    epochs: int = _number(28, 2)
     num_dabs: int = _number(1536, 256)
     batch_size: int = _number(16, 8)
     steps_per_epoch: int = _number(100, 4)
-    warm_up_steps: int = _number(200, 2)
-    g_learning_rate: float = 1.2e-2
+    warm_up_steps: int = _number(600, 2)
+    g_learning_rate: float = 1e-2
     d_learning_rate: float = 1e-3
-    anchor: float = 10.0
+    anchor: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,7 +44,8 @@ SMOOTHED = 3.0
 _PIXEL_RADIUS = np.pi**-0.5  # Of a disc as large as a pixel, in pixels.
 
 START = {
-    "log_ink": np.log(0.6),  # Opacity over pressure, times hardness and count.
+    # Opacity over pressure, times hardness, count and the square of the radius.
+    "log_ink": np.log(1.2),
     "opacity_slope": 0.0,  # How the log of that grows with the pressure.
     "logit_hardness": -0.4,  # Of the part of a squared radius that is core.
     "growth": 0.0,  # Log radius of a dab of a resting pen, in radii.
@@ -52,7 +53,8 @@ START = {
     "log_spread": np.log(0.5),  # Offset's deviation at a pressure of 1.
     "log_spread_at_rest": np.log(0.2),  # The same at no pressure.
     "log_jitter": np.log(0.3),  # Standard deviation of the log radius.
-    "log_count": np.log(3.0),  # Dabs a radius, and a dab's own radius.
+    "log_fade": np.log(0.4),  # Pixels that an edge is wide, at least.
+    "log_count": np.log(6.0),  # Dabs along a radius of way.
 }
 """What the weights of `DabField` start with. They know nothing of a brush."""
 
@@ -121,7 +123,7 @@ class DabField(layers.Layer):
     All lengths count in brush radii, and the noise belongs to the dab: the
     same noise draws the same stroke at every size.
 
-    Nine weights say what the brush is like, see `START`: logarithms and
+    Ten weights say what the brush is like, see `START`: logarithms and
     logits, so that no number changes its sign, and each so that it can be
     learned without the others.
 
@@ -152,20 +154,21 @@ class DabField(layers.Layer):
         if self.curves:
             return Brush(*self.weights)
         pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
-        # At half of the pressure the slope changes nothing.
-        slope = self.opacity_slope * (pressure - PRESSURE_SCALE / 2)
         hardness = tf.sigmoid(self.logit_hardness)
-        # A dab holds as much paint as its opacity times its hardness.
-        ink = tf.exp(self.log_ink - self.log_count + slope) / hardness
+        # A dab holds as much paint as opacity, hardness and squared radius say.
+        # The slope counts from -1 at no pressure to 1 at full.
+        slope = self.opacity_slope * (pressure / (PRESSURE_SCALE / 2) - 1)
+        ink = self.log_ink + slope - self.log_count - 2 * self.growth
         count, rest = tf.exp(self.log_count), tf.exp(self.log_spread_at_rest)
         return Brush(
             log_radius=self.growth * ones,
             aside=rest + (tf.exp(self.log_spread) - rest) * pressure,
-            opacity=pressure * ink,
+            opacity=pressure * tf.exp(ink) / hardness,
             hardness=hardness * ones,
             jitter=tf.exp(self.log_jitter),
-            per_radius=count,
+            per_radius=0.0,
             per_basic_radius=count,
+            fade=tf.exp(self.log_fade),
             slowdown=self.slowdown,
         )
 
@@ -177,7 +180,7 @@ class DabField(layers.Layer):
             straight line through opacity over pressure; `hardness`;
             `growth` and `slowdown` of the log radius; `spread`, the offset's
             standard deviation at a pressure of 1, and `spread_at_rest`, at
-            none; `jitter`; and `count`, dabs to a radius.
+            none; `jitter`; and `count`, dabs along a radius of way.
         """
         brush, pressure = self._brush(), KNOTS[1:]
         growth, slowdown = np.mean(brush.log_radius), brush.slowdown
@@ -186,8 +189,10 @@ class DabField(layers.Layer):
             slope, at_rest = np.polyfit(known, brush.of_speed[0], 1)
             growth, slowdown = growth + at_rest, -slope
         ratio = np.asarray(brush.opacity)[1:] / pressure
-        slope, strength = np.polyfit(pressure, ratio, 1)
+        slope, strength = np.polyfit(pressure, ratio, 1, w=pressure)
         spread, rest = np.polyfit(KNOTS, brush.aside, 1)
+        count = float(brush.per_radius) / np.exp(growth)
+        count += float(brush.per_basic_radius)
         numbers = {
             "strength": strength,
             "strength_of_pressure": slope,
@@ -197,7 +202,7 @@ class DabField(layers.Layer):
             "spread": rest + spread,
             "spread_at_rest": rest,
             "jitter": brush.jitter,
-            "count": brush.per_radius,
+            "count": count,
         }
         return {name: float(value) for name, value in numbers.items()}
 

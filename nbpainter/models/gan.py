@@ -11,9 +11,9 @@ from nbpainter.actions import COLUMNS, random_actions
 from nbpainter.errors import DataError
 from nbpainter.models.generators import build_generator, render_strokes
 
-# Squares of so many pixels, over which moments are averaged; and those over
-# which opacity is averaged before its variance is taken.
+# The mean opacity is compared in squares of so many pixels.
 _POOL = 8
+# Opacity is averaged over squares of so many before its variance is taken.
 _SCALES = 1, 2, 4, 8
 # Strokes that tell how much paint there is.
 _NUM_CALIBRATED = 64
@@ -50,32 +50,30 @@ def round_like_files(actions, strokes):
 
 
 def moments(strokes, calm):
-    """What one draw says of mean and variance, square by square.
+    """What draws say of the mean and of the variance of their actions.
 
-    A square of 8 pixels holds the mean opacity and, four times, the mean
-    squared difference from the calm stroke: of pixels, and of what is averaged
-    over squares of 2, 4 and 8 pixels. Fine grain is in the first alone, coarse
-    grain in all four. They are relative to `opacity (1 - opacity)` of the calm
-    stroke, the largest variance that a mean allows.
+    The mean opacity is that of squares of 8 pixels. The variance is that of
+    the whole stroke: the mean squared difference from the calm stroke, of
+    pixels and of what is averaged over squares of 2, 4 and 8 pixels. Fine
+    grain is in the first alone, coarse grain in all four. It is relative to
+    `opacity (1 - opacity)` of the calm stroke, the most that a mean allows.
 
     Args:
         strokes: float tensor `(batch, height, width, 4)`, RGBA, draws.
         calm: float tensor, the calm strokes of the same actions, same shape.
 
     Returns:
-        A float tensor `(batch, height / 8, width / 8, 5)`.
+        Two float tensors: the means `(batch, height / 8, width / 8, 1)` and
+        the variances `(batch, 4)`.
     """
     difference, calm = (strokes - calm)[..., 3:], calm[..., 3:]
-    most = ops.mean(calm * (1 - calm), axis=(1, 2, 3), keepdims=True)
-    powers = [
-        ops.average_pool(
-            ops.square(ops.average_pool(difference, scale)), _POOL // scale
-        )
-        / (most + _LITTLE_PAINT)
-        for scale in _SCALES
+    most = ops.mean(calm * (1 - calm), axis=(1, 2)) + _LITTLE_PAINT
+    variances = [
+        ops.mean(ops.square(ops.average_pool(difference, n)), axis=(1, 2))
+        for n in _SCALES
     ]
-    mean = ops.average_pool(strokes[..., 3:], _POOL)
-    return ops.concatenate([mean, *powers], axis=-1)
+    means = ops.average_pool(strokes[..., 3:], _POOL)
+    return means, ops.concatenate(variances, axis=-1) / most
 
 
 class GAN(keras.Model):
@@ -86,17 +84,25 @@ class GAN(keras.Model):
     one batch, which its normalisation needs. Only the generator's noise input
     learns: the calm stroke is the mean, which already has the least error.
 
-    The *anchor*, a reconstruction loss, keeps shape, ink and the amount of
-    spatter. The `moments` of two draws of one action are compared with those
-    of the real stroke; the product of their two errors is, on average, the
-    squared error of their expectation, so spatter is not punished.
+    The *anchor*, a reconstruction loss, finds and keeps shape, ink and the
+    amount of spatter. The `moments` of two draws of one action are compared
+    with those of the real stroke; the product of their two errors is, on
+    average, the squared error of their expectation, so spatter is not
+    punished. Errors are relative, see `calibrate`. At first the generator
+    minimises it alone, while the discriminator gets to know the strokes.
 
     Args:
         generator: a model of `build_generator` with `num_dabs`.
         discriminator: a model of `build_discriminator`.
         anchor: float, weight of the anchor in the generator's loss.
-            Default 10.
+            Default 3.
         seed: int, of the noise. Default 0.
+        warm_up_steps: int, steps in which the generator does not heed the
+            discriminator. Default 0.
+
+    Attributes:
+        scales: what a squared error of the means, and of each variance, is
+            divided by. Default: 1.
 
     Raises:
         DataError: for a generator without a noise input.
@@ -106,7 +112,9 @@ class GAN(keras.Model):
     - [Goodfellow et al., 2014](https://arxiv.org/abs/1406.2661).
     """
 
-    def __init__(self, generator, discriminator, anchor=10.0, seed=0):
+    def __init__(
+        self, generator, discriminator, anchor=3.0, seed=0, warm_up_steps=0
+    ):
         super().__init__(name="gan")
         if generator.noise_shape is None:
             raise DataError(
@@ -114,7 +122,8 @@ class GAN(keras.Model):
                 "with `num_dabs=1536`."
             )
         self.generator, self.discriminator = generator, discriminator
-        self.anchor = anchor
+        self.anchor, self.scales = anchor, (1.0, 1.0)
+        self.warm_up_steps = warm_up_steps
         self.random = keras.random.SeedGenerator(seed)
         names = ("d_loss", "g_loss", "anchor", "accuracy")
         self.means = [keras.metrics.Mean(name) for name in names]
@@ -194,8 +203,25 @@ class GAN(keras.Model):
         Returns:
             A float tensor of no dimension.
         """
-        real, fake, other = (moments(x, calm) for x in (real, fake, other))
-        return ops.mean(ops.sum((fake - real) * (other - real), axis=-1))
+        found = (moments(strokes, calm) for strokes in (real, fake, other))
+        return sum(
+            ops.mean((fake - real) * (other - real) / scale)
+            for real, fake, other, scale in zip(*found, self.scales)
+        )
+
+    def calibrate(self, actions, strokes):
+        """Let the anchor's errors be relative to how much real ones spatter.
+
+        A soft pencil's variance is a hundredth of that of hard dabs.
+
+        Args:
+            actions: float array `(n, 12)`.
+            strokes: float array `(n, height, width, 4)`, RGBA, real.
+        """
+        calm = self.generator(actions)
+        means, variances = moments(strokes, calm)
+        deviation = ops.mean(ops.square(means - moments(calm, calm)[0]))
+        self.scales = deviation, ops.square(ops.mean(variances, axis=0))
 
     def train_step(self, data):
         """One step of each network on `(actions, real_strokes)`."""
@@ -212,7 +238,8 @@ class GAN(keras.Model):
             d_loss = self.d_loss(real_logits, fake_logits)
             g_loss = self.g_loss(fake_logits)
             anchor = self.anchor_loss(calm, real, fake, other)
-            total = g_loss + self.anchor * anchor
+            plays = self.g_optimizer.iterations >= self.warm_up_steps
+            total = ops.cast(plays, "float32") * g_loss + self.anchor * anchor
         d_variables = self.discriminator.trainable_variables
         g_variables = self.generator.dabs.trainable_variables
         self.d_optimizer.apply(tape.gradient(d_loss, d_variables), d_variables)
@@ -232,34 +259,26 @@ class GAN(keras.Model):
         return history
 
 
-def compile_gan(gan, config, epochs):
-    """Give a GAN the two optimizers of a round.
+def compile_gan(gan, config):
+    """Give a GAN the two optimizers of a training.
 
-    The generator's learning rate rises while the discriminator gets to know
-    spattered strokes, and both fall after that. The generator settles on the
+    The generator's learning rate falls to a third; the discriminator's does
+    not, so that it always knows what is left. The generator settles on the
     running mean of its weights over the last fifth of the steps.
 
     Args:
         gan: `GAN`.
         config: `GANConfig`.
-        epochs: int, of the round.
     """
-    num_steps = epochs * config.steps_per_epoch
-    warm_up = min(config.warm_up_steps, num_steps - 1)
-    cosine = keras.optimizers.schedules.CosineDecay
-    g_rate = cosine(
-        0.0,
-        num_steps - warm_up,
-        alpha=0.1,
-        warmup_target=config.g_learning_rate,
-        warmup_steps=warm_up,
+    num_steps = config.epochs * config.steps_per_epoch
+    g_rate = keras.optimizers.schedules.ExponentialDecay(
+        config.g_learning_rate, num_steps, decay_rate=0.3
     )
-    d_rate = cosine(config.d_learning_rate, num_steps, alpha=0.4)
     adam = functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.99)
     momentum = max(0, 1 - 5 / num_steps)
     gan.compile(
         g_optimizer=adam(g_rate, use_ema=True, ema_momentum=momentum),
-        d_optimizer=adam(d_rate),
+        d_optimizer=adam(config.d_learning_rate),
     )
 
 

@@ -108,7 +108,6 @@ class Run:
             draw = functools.partial(draw_episodes, brush=brush)
             self.train = draw(config.num_strokes, seed=config.seed)
             self.test = draw(num_test, seed=config.seed + TEST_SEED)
-        self.history, self._checkpoints = {}, []
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
 
@@ -118,8 +117,6 @@ class Run:
         batches,
         validation=None,
         state=None,
-        epochs=None,
-        part="",
         callbacks=(),
     ):
         """Train from the first epoch that is not finished; draw the curves.
@@ -130,9 +127,6 @@ class Run:
             validation: the same, of test strokes. Default: none.
             state: list of `keras.Variable`, all that training changes.
                 Default: the model's weights and its optimizer's state.
-            epochs: int. Default: the configuration's.
-            part: str, tells a training's parts apart, which are fitted one
-                after the other.
             callbacks: sequence of `keras.callbacks.Callback`.
 
         Raises:
@@ -141,10 +135,9 @@ class Run:
         """
         if state is None:
             state = [*model.weights, *model.optimizer.variables]
-        checkpoints = Checkpoints(
-            self.folder / "checkpoints", self.stage + part, self.metadata, state
+        self._checkpoints = checkpoints = Checkpoints(
+            self.folder / "checkpoints", self.stage, self.metadata, state
         )
-        self._checkpoints.append(checkpoints)
         first = 0
         if self.resume:
             first = checkpoints.restore()
@@ -156,22 +149,19 @@ class Run:
             batches,
             validation_data=validation,
             initial_epoch=first,
-            epochs=epochs or self.config.epochs,
+            epochs=self.config.epochs,
             callbacks=[checkpoints, StopOnNonFinite(), *callbacks],
             verbose=2 if self.verbose else 0,
             # The order is the data set's own, so that a resumed training
             # has it too; Keras would shuffle the batches once more.
             shuffle=False,
         )
-        for name, values in checkpoints.history.items():
-            self.history.setdefault(name, []).extend(values)
-        figure = plot_history(self.history)
+        figure = plot_history(checkpoints.history)
         save_figure(figure, self.folder / f"{self.stage}_curves.png")
 
     def clear(self):
         """Remove all checkpoints: what was trained is saved."""
-        for checkpoints in self._checkpoints:
-            checkpoints.clear()
+        self._checkpoints.clear()
 
     def plot_strokes(self, generator, name):
         """Leave a figure of test strokes, real and generated, as `NAME.png`.
@@ -290,8 +280,7 @@ class Checkpoints(keras.callbacks.Callback):
             DataError: for a checkpoint of another training.
         """
         others = self._found(f"{self.stage}-*")
-        # A later part of this training may find only others'.
-        if others and not self._found(f"*-{self.mark}"):
+        if others and not self._found():
             self._refuse(others[0])
         for path in self._found():
             try:

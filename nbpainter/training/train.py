@@ -26,6 +26,7 @@ from nbpainter.training.metrics import (
 )
 from nbpainter.training.run import TEST_SEED, Run
 
+_NUM_CALIBRATED = 512  # Strokes that tell how much real ones spatter.
 _NUM_DRAWN = 400  # Test strokes of a brush that are drawn at random as well.
 
 
@@ -155,28 +156,27 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
     run = Run("gan", folder, config, paths, resume, verbose, inputs)
     generator = add_noise_input(run.inputs[0], config.num_dabs)
     run.plot_strokes(generator, "gan_epoch_00")
-    before = 0
-    for number, epochs in enumerate(config.epochs):
-        seed = config.seed + number
-        keras.utils.set_random_seed(seed)
-        gan = GAN(generator, build_discriminator(), config.anchor, seed)
-        compile_gan(gan, config, epochs)
+    gan = GAN(
+        generator,
+        build_discriminator(),
+        config.anchor,
+        config.seed,
+        config.warm_up_steps,
+    )
+    gan.calibrate(*StrokeBatches(run.train, _NUM_CALIBRATED)[0])
+    compile_gan(gan, config)
 
-        def draw(epoch, logs, before=before):
-            name = f"gan_epoch_{before + epoch + 1:02d}"
-            run.plot_strokes(generator, name)
+    def draw(epoch, logs):
+        run.plot_strokes(generator, f"gan_epoch_{epoch + 1:02d}")
 
-        run.fit(
-            gan,
-            StrokeBatches(
-                run.train, config.batch_size, seed, config.steps_per_epoch
-            ),
-            state=gan.state,
-            epochs=epochs,
-            part=f"_{number}",
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=draw)],
-        )
-        before += epochs
+    run.fit(
+        gan,
+        StrokeBatches(
+            run.train, config.batch_size, config.seed, config.steps_per_epoch
+        ),
+        state=gan.state,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=draw)],
+    )
     metrics = measure_fvu(generator, run.test)
     metrics |= measure_texture(generator, run.test)
     metrics |= {"numbers": generator.dabs.numbers()}

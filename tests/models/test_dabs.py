@@ -168,10 +168,11 @@ def test_a_brush_file_is_told_in_numbers():
         "spread": 1.4,
         "spread_at_rest": 0.0,
         "jitter": 0.1,
-        "count": 6.0,
+        # Six to the radius, and six to that of a dab where the pen rests.
+        "count": 6 + 6 / np.exp(0.07698),
     }
     for name, value in expected.items():
-        assert numbers[name] == pytest.approx(value, abs=1e-5), name
+        assert numbers[name] == pytest.approx(value, abs=1e-4), name
 
 
 @pytest.mark.engine
@@ -179,8 +180,7 @@ def test_the_game_has_found_the_brush_from_strokes_alone(spattering):
     file = nbpainter.build_generator(num_dabs=1, curves=True).dabs
     file.start_from(nbpainter.load_brush("dry_brush"))
     found, right = spattering.dabs.numbers(), file.numbers()
-    names = ("strength", "strength_of_pressure", "hardness", "spread", "jitter")
-    for name in names:
-        assert found[name] == pytest.approx(right[name], rel=0.1), name
-    # More and smaller dabs hardly look different: seeds end at 5.9 to 6.7.
-    assert found["count"] == pytest.approx(right["count"], rel=0.15)
+    del right["spread_at_rest"]  # None.
+    assert found["spread_at_rest"] < 0.05
+    for name, value in right.items():
+        assert found[name] == pytest.approx(value, rel=0.1), name

@@ -51,8 +51,8 @@ def gan():
     keras.utils.set_random_seed(0)
     generator = nbpainter.build_generator(num_dabs=64)
     gan = nbpainter.GAN(generator, nbpainter.build_discriminator(width=4))
-    config = nbpainter.GANConfig(steps_per_epoch=2, warm_up_steps=1)
-    nbpainter.compile_gan(gan, config, epochs=1)
+    config = nbpainter.GANConfig(steps_per_epoch=2)
+    nbpainter.compile_gan(gan, config)
     return gan
 
 
@@ -82,11 +82,26 @@ def test_the_anchor_punishes_mean_and_variance_but_not_spatter(gan):
     # Variances at four scales, over a half times a half.
     variances = (0.3**2 - 0.1**2) / 0.25 / np.float32([1, 2, 4, 8]) ** 2
     less = loss(draw(0.1), draw(0.1)) - least
-    assert less == pytest.approx(np.sum(variances**2), rel=0.05)
+    assert less == pytest.approx(np.mean(variances**2), rel=0.05)
     # A shift of the mean adds its square to each variance.
     shifted = loss(draw(0.3, 0.1), draw(0.3, 0.1)) - least
-    expected = 0.1**2 + 4 * (0.1**2 / 0.25) ** 2
+    expected = 0.1**2 + (0.1**2 / 0.25) ** 2
     assert shifted == pytest.approx(expected, rel=0.05)
+
+
+def test_the_anchor_is_relative_to_the_real_spatter(gan, tiny):
+    actions, real = nbpainter.StrokeBatches(tiny[:16], 16)[0]
+    calm = np.asarray(gan.generator(actions))
+    fake, other = (np.asarray(gan(actions)) for _ in range(2))
+    # Half of the difference from the calm stroke is half of the spatter.
+    half = [calm + (x - calm) / 2 for x in (real, fake, other)]
+    absolute = gan.anchor_loss(calm, real, fake, other)
+    assert abs(gan.anchor_loss(calm, *half)) < 0.3 * abs(absolute)
+    gan.calibrate(actions, real)
+    relative = float(gan.anchor_loss(calm, real, fake, other))
+    gan.calibrate(actions, half[0])
+    again = float(gan.anchor_loss(calm, *half))
+    assert again == pytest.approx(relative, rel=1e-3)
 
 
 def test_a_step_moves_what_it_should(gan, tiny):

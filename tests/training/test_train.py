@@ -128,21 +128,17 @@ def _train(stage, folder, *options):
 
 
 @pytest.mark.engine
-def test_a_gan_killed_in_both_rounds_resumes_to_the_same_bits(tmp_path):
+def test_a_killed_gan_resumes_to_the_same_bits(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     in_one_go = _train("gan", whole)
-    for options, checkpoint in (
-        ([], "gan_0-*-00001"),
-        (["--resume"], "gan_1-*-00001"),
-    ):
-        process = _train("gan", killed, *options)
-        for _ in range(1200):
-            if list(killed.glob(f"checkpoints/{checkpoint}.*")):
-                break
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=60)
-        assert not (killed / "generator_gan.weights.h5").exists()
+    process = _train("gan", killed)
+    for _ in range(1200):
+        if list(killed.glob("checkpoints/gan-*-00001.*")):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    assert not (killed / "generator_gan.weights.h5").exists()
     assert _train("gan", killed, "--resume").wait(timeout=300) == 0
     assert in_one_go.wait(timeout=300) == 0
     for name in ("generator_gan", "discriminator_gan"):
@@ -170,8 +166,8 @@ def test_a_training_leaves_the_checkpoints_of_others(tmp_path):
     trainings[0].clear()
     assert left.exists()
     assert [training.restore() for training in trainings[1:]] == [2, 3]
-    # A training that comes to its next part finds only another's there.
-    part = nbpainter.Checkpoints(
+    changed = nbpainter.Checkpoints(
         tmp_path / "checkpoints", "two", {"seed": 1}, variables
     )
-    assert part.restore() == 0
+    with pytest.raises(DataError, match="other data or settings"):
+        changed.restore()
