@@ -37,7 +37,7 @@ _SECONDS_PER_STROKE = 0.05
 # Side in pixels, part of the steps, part of the learning rate.
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
 # The same for a window that holds all of the painting.
-_STAGES_ALONE = 8 * [(COARSE, 0.3, 1.0)] + [(32, 0.9, 1.0), (64, 1.4, 0.6)]
+_STAGES_ALONE = 7 * [(COARSE, 0.3, 1.0)] + [(32, 0.9, 1.0), (64, 1.3, 0.6)]
 # Of all strokes together: steps over those of a group, and the learning rate
 # over that of a group. Usually; from so many strokes on; with a focus; with a
 # focus and few strokes, of which each must be found.
