@@ -88,5 +88,5 @@ def test_old_weights_of_a_brush_load_and_draw(name, seed):
 
 def test_an_old_noise_input_says_that_it_is_old():
     weights = GOLDEN / "trained" / "generator_gan.weights.h5"
-    with pytest.raises(nbpainter.DataError, match="133 weights, not 135"):
+    with pytest.raises(nbpainter.DataError, match="133 weights, not 134"):
         nbpainter.load_pretrained(weights)

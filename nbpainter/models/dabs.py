@@ -53,7 +53,6 @@ START = {
     "log_spread": np.log(0.5),  # Offset's deviation at a pressure of 1.
     "log_spread_at_rest": np.log(0.2),  # The same at no pressure.
     "log_jitter": np.log(0.3),  # Standard deviation of the log radius.
-    "log_fade": np.log(0.4),  # Pixels that an edge is wide, at least.
     "log_count": np.log(6.0),  # Dabs along a radius of way.
 }
 """What the weights of `DabField` start with. They know nothing of a brush."""
@@ -123,7 +122,7 @@ class DabField(layers.Layer):
     All lengths count in brush radii, and the noise belongs to the dab: the
     same noise draws the same stroke at every size.
 
-    Ten weights say what the brush is like, see `START`: logarithms and
+    Nine weights say what the brush is like, see `START`: logarithms and
     logits, so that no number changes its sign, and each so that it can be
     learned without the others.
 
@@ -168,7 +167,6 @@ class DabField(layers.Layer):
             jitter=tf.exp(self.log_jitter),
             per_radius=0.0,
             per_basic_radius=count,
-            fade=tf.exp(self.log_fade),
             slowdown=self.slowdown,
         )
 

@@ -295,7 +295,7 @@ def build_generator(
         A `keras.Model` from actions `(batch, 12)` to RGBA strokes
         `(batch, 64, 64, 4)`; call it with `size=` for other sizes and with
         `noise=` for a random draw. Its defaults have 125 weights; the noise
-        input has 10 more.
+        input has 9 more.
 
     Example:
 
