@@ -138,7 +138,7 @@ def _errors_along_lines(photo, seed):
     for shift in (0, half):
         target = photo[shift:, shift:][:size, :size]
         painting = nbpainter.paint(
-            target, 100, size=size, seed=seed, num_steps=15, verbose=0
+            target, 100, size=size, seed=seed, num_steps=50, verbose=0
         )
         error = np.mean((painting.canvas - target) ** 2, axis=-1)
         for line in range(cell, size, half):
@@ -151,11 +151,11 @@ def _errors_along_lines(photo, seed):
 
 def test_no_seam_shows_along_the_borders_of_windows():
     photo = data.coffee()[:, 100:500]
-    rows = [_errors_along_lines(photo, seed) for seed in range(3)]
+    rows = [_errors_along_lines(photo, seed) for seed in range(9)]
     border, middle = np.sum(rows, axis=0)
-    # 0.96. With paths that end at the border it is 1.23; without a margin
-    # 1.30; with a margin that the loss does not look at 1.33.
-    assert border < 1.1 * middle
+    # 0.99, and by 0.07 more or less in a single painting. With paths that end
+    # at the border it is 1.13; without a margin 1.07.
+    assert border < 1.06 * middle
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (20, 400)])
