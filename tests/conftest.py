@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 
 import pytest
 
@@ -40,3 +41,19 @@ def generator():
 @pytest.fixture(scope="session")
 def tiny():
     return nbpainter.tiny_episodes()
+
+
+@pytest.fixture
+def kill_when():
+    """Kill a process when it has written a file, or some seconds after."""
+
+    def kill(process, folder, pattern, seconds=0.0):
+        deadline = time.monotonic() + 120
+        while not list(folder.glob(pattern)):
+            assert time.monotonic() < deadline, f"no {pattern} in {folder}"
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.kill()
+        process.wait(timeout=60)
+
+    return kill

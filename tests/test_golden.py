@@ -1,12 +1,15 @@
 """Files written by commit f325191 still load, and draw the same."""
 
 import dataclasses
+import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
 
 import nbpainter
+from nbpainter.models.presets import find_weights
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
@@ -90,3 +93,14 @@ def test_an_old_noise_input_says_that_it_is_old():
     weights = GOLDEN / "trained" / "generator_gan.weights.h5"
     with pytest.raises(nbpainter.DataError, match="133 weights, not 134"):
         nbpainter.load_pretrained(weights)
+
+
+def test_weights_whose_numbers_meant_something_else_are_refused(tmp_path):
+    found = find_weights("generator_gan", tmp_path)
+    shutil.copy(found, tmp_path)
+    entry = nbpainter.read_manifest()["generator_gan"]
+    del entry["version"]  # As entries were before.
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"generator_gan": entry}))
+    with pytest.raises(nbpainter.DataError, match="old version"):
+        nbpainter.load_pretrained(tmp_path / found.name)

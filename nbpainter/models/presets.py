@@ -45,6 +45,9 @@ _BUILDERS = {
     ),
 }
 _SUFFIX = ".weights.h5"
+# Of a noise input's numbers. The first had the ink of a dab change with its
+# size, in as many weights.
+_VERSION = 2
 _BAD_WEIGHTS = (
     "The weights {path} cannot be loaded ({reason}). Get the file and its "
     "manifest.json again, or train the network again."
@@ -64,6 +67,7 @@ class _Entry(BaseModel, strict=True):
     builder: str
     arguments: dict[str, bool | _Argument | list[_Argument]]
     num_weights: int
+    version: int = 1
     brush: str | dict = "dry_brush"
 
 
@@ -145,6 +149,9 @@ def load_pretrained(name_or_path):
         else:
             _check_stored(path, expected)
             model.load_weights(path)
+        learned = hasattr(model, "dabs") and not model.dabs.curves
+        if learned and entry.get("version", 1) < _VERSION:
+            raise ValueError("old version: its numbers mean something else")
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
             raise ValueError("not all of them are finite numbers")
         if "brush" in entry:
@@ -286,6 +293,7 @@ def save_pretrained(model, path, builder, arguments, facts):
         "builder": builder,
         "arguments": arguments,
         "num_weights": model.count_params(),
+        "version": _VERSION,
         **facts,
         "versions": versions,
     }

@@ -26,7 +26,7 @@ from nbpainter.training.metrics import (
 )
 from nbpainter.training.run import TEST_SEED, Run
 
-_NUM_CALIBRATED = 512  # Strokes that tell how much real ones spatter.
+_NUM_MEASURED = 512  # Strokes that tell how much real ones spatter.
 _NUM_DRAWN = 400  # Test strokes of a brush that are drawn at random as well.
 
 
@@ -159,11 +159,11 @@ def train_gan(folder, paths=(), config=None, resume=False, verbose=1):
     gan = GAN(
         generator,
         build_discriminator(),
-        config.anchor,
-        config.seed,
-        config.warm_up_steps,
+        anchor=config.anchor,
+        seed=config.seed,
+        warm_up_steps=config.warm_up_steps,
     )
-    gan.calibrate(*StrokeBatches(run.train, _NUM_CALIBRATED)[0])
+    gan.calibrate(*StrokeBatches(run.train, _NUM_MEASURED)[0])
     compile_gan(gan, config)
 
     def draw(epoch, logs):

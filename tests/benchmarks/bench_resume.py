@@ -23,7 +23,7 @@ import numpy as np
 import nbpainter
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-EPOCHS = (3, 3)  # In place of one in each round of the smoke settings.
+EPOCHS = 6  # In place of two in the smoke settings.
 NAMES = ("generator_gan", "discriminator_gan")
 PROGRAM = f"""
 import dataclasses, sys

@@ -2,10 +2,8 @@ import errno
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import damage
 import numpy as np
@@ -138,19 +136,13 @@ def test_damaged_files_give_true_data_or_one_sentence(tmp_path, tiny):
     assert outcomes.count("refused") > 45
 
 
-def test_a_killed_unpacking_is_never_taken_for_whole(tmp_path, tiny):
+def test_a_killed_unpacking_is_never_taken_for_whole(tmp_path, tiny, kill_when):
     path, cache = tmp_path / "big.npz", tmp_path / "cache"
     rows = np.arange(20_000) % len(tiny)
     path.write_bytes(damage.npz_bytes(tiny[rows], compressed=False))
     for seconds in (0.02, 0.1):
         process = subprocess.Popen([sys.executable, "-c", UNPACK, path, cache])
-        for _ in range(3000):
-            if list(cache.glob(".*.part/strokes.npy")):
-                break
-            time.sleep(0.01)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=60)
+        kill_when(process, cache, ".*.part/strokes.npy", seconds)
         assert list(cache.glob(".*.part"))
         assert not list(cache.glob("big-*"))
     opened = nbpainter.open_episodes(path, cache)

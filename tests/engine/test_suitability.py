@@ -1,10 +1,8 @@
 import copy
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -240,20 +238,15 @@ nbpainter.train_brush(sys.argv[1], "kabura", config, resume, verbose=0)
 
 
 @pytest.mark.engine
-def test_a_killed_brush_resumes_to_the_same_bits(tmp_path):
+def test_a_killed_brush_resumes_to_the_same_bits(tmp_path, kill_when):
     def train(*arguments):
         return subprocess.Popen(
             [sys.executable, "-c", _TRAIN_BRUSH, *arguments]
         )
 
     whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
-    process = train(killed)
-    for _ in range(1200):
-        if list(tmp_path.glob("killed/checkpoints/brush_kabura-*-0000[3-9]*")):
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
+    checkpoint = "killed/checkpoints/brush_kabura-*-0000[3-9]*"
+    kill_when(train(killed), tmp_path, checkpoint)
     assert not (tmp_path / "killed/kabura.weights.h5").exists()
     assert list(tmp_path.glob("killed/checkpoints/brush_kabura-*"))
     runs = train(whole), train(killed, "--resume")

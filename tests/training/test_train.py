@@ -1,8 +1,6 @@
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -128,16 +126,10 @@ def _train(stage, folder, *options):
 
 
 @pytest.mark.engine
-def test_a_killed_gan_resumes_to_the_same_bits(tmp_path):
+def test_a_killed_gan_resumes_to_the_same_bits(tmp_path, kill_when):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     in_one_go = _train("gan", whole)
-    process = _train("gan", killed)
-    for _ in range(1200):
-        if list(killed.glob("checkpoints/gan-*-00001.*")):
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
+    kill_when(_train("gan", killed), killed, "checkpoints/gan-*-00001.*")
     assert not (killed / "generator_gan.weights.h5").exists()
     assert _train("gan", killed, "--resume").wait(timeout=300) == 0
     assert in_one_go.wait(timeout=300) == 0
