@@ -34,10 +34,12 @@ from nbpainter.parallel import on_interrupt
 
 # Seconds for a stroke, guessed before any was painted.
 _SECONDS_PER_STROKE = 0.05
-# Side in pixels, part of the steps, part of the learning rate.
+# Side in pixels, part of the steps, part of the learning rate. Before each but
+# the first and the last, strokes start again.
 _STAGES = 5 * [(COARSE, 0.14, 1.0)] + [(32, 0.15, 1.0)]
-# The same for a window that holds all of the painting.
-_STAGES_ALONE = 7 * [(COARSE, 0.3, 1.0)] + [(32, 0.9, 1.0), (64, 1.3, 0.6)]
+# The same for a window that holds all of the painting: at 16 pixels 50 strokes
+# soon leave no error that would say where to start again.
+_STAGES_ALONE = 13 * [(32, 0.15, 1.0)] + [(64, 0.8, 0.6)]
 # Of all strokes together: steps over those of a group, and the learning rate
 # over that of a group. Usually; from so many strokes on; with a focus; with a
 # focus and few strokes, of which each must be found.
@@ -387,16 +389,17 @@ class _Painter:
         actions = place_strokes(window, counts.max(), random)
         active = np.arange(counts.max()) < counts[:, None]
         stages = _STAGES_ALONE if self.alone else _STAGES
-        num_coarse = sum(side == COARSE for side, _, _ in stages)
+        last = len(stages) - 1
         for stage, (side, steps, rate) in enumerate(stages):
             if side > grid.side:
                 break
             if self._must_stop():
                 return None
-            if 0 < stage < num_coarse:
-                actions = self._restart(actions, active, window, random)
-            # Colours of a palette are chosen while all is coarse.
-            done = np.float32([stage, stage + 1]) / num_coarse
+            if 0 < stage < last:
+                coarse = window.shrink(side)
+                actions = self._restart(actions, active, coarse, random)
+            # Colours of a palette are chosen before the last stage.
+            done = np.float32([stage, stage + 1]) / last
             schedule = Schedule(
                 num_steps=max(1, round(steps * self.num_steps)),
                 learning_rate=rate * self.learning_rate,

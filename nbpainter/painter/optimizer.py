@@ -251,7 +251,7 @@ class StrokeOptimizer:
         return loss
 
     def importance(self, actions, active, window):
-        """Say what each stroke is worth, in coarse pixels.
+        """Say what each stroke is worth.
 
         Args:
             actions: see `move`.
@@ -260,19 +260,17 @@ class StrokeOptimizer:
 
         Returns:
             A float32 array `(batch, strokes)`, by how much each stroke
-            lowers the squared error of its window; and the coarse `Window`
-            with the strokes on its canvas.
+            lowers the squared error of its window; and the `Window` with
+            the strokes on its canvas.
         """
-        window = window.shrink(COARSE)
         importance, painted = self._weigh(actions, active, window)
         return importance.numpy(), window._replace(canvas=painted.numpy())
 
     def _importance(self, actions, active, window):
         """See `importance`; the second output is the painted canvas."""
         samples = curve_samples(_NUM_POINTS[COARSE])
-        opacities = self._opacities(
-            actions, active, tf.constant(COARSE), samples
-        )
+        side = tf.shape(window.target)[1]
+        opacities = self._opacities(actions, active, side, samples)
         colors = tf.gather(actions, COLUMNS.color, axis=2)
         painted = composite(window.canvas, colors, opacities)
         error = _flat(window.mask * (painted - window.target))

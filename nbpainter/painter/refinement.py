@@ -167,9 +167,9 @@ def patch_gradients(gradient, beneath, patches, opacities, colors, ratios):
     by_opacity, by_color = [None] * len(colors), np.empty_like(colors)
     by_ratio = np.empty_like(ratios)
     for k in reversed(range(len(colors))):
-        by_mean, by_variance = np.split(gradient[:, *patches.box[k]], [3])
-        by_variance = by_variance[0]
-        difference, (below, varied) = np.split(beneath[k], [3])
+        view = gradient[:, *patches.box[k]]
+        by_mean, by_variance = view[:3], view[3]
+        difference, below, varied = beneath[k][:3], *beneath[k][3:]
         opacity, clear, ratio = opacities[k], 1 - opacities[k], ratios[k]
         noise, by_noise = opacity * clear, by_variance * varied
         by_ratio[k] = np.einsum("hw,hw->", by_noise, noise)
@@ -197,8 +197,14 @@ def _enlarging(side, drawn):
     return np.maximum(0, 1 - abs(place - np.arange(drawn))).astype("float32")
 
 
-# A matrix product whose sums do not depend on the number of threads.
-_times = functools.partial(np.einsum, "ij,jk->ik")
+def _times(left, right):
+    """A matrix product whose sums do not depend on the number of threads.
+
+    OpenBLAS has more than one at work from 2**18 multiplications on.
+    """
+    if left.size * right.shape[1] < 2**18:
+        return left @ right
+    return np.einsum("ij,jk->ik", left, right)
 
 
 @functools.lru_cache(maxsize=4)
