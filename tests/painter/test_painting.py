@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import nbpainter
+from nbpainter.actions import COLUMNS, make_straight
 from nbpainter.engine.brush_file import find_brush
 from nbpainter.errors import DataError
 from nbpainter.painter import canvas as rendering
@@ -105,6 +106,24 @@ def test_the_replay_looks_like_the_painting(painting):
     assert float(nbpainter.psnr(replay, painting.canvas)) > 18
     np.testing.assert_array_equal(replay, painting.replay())
     assert not np.array_equal(replay, painting.replay(seed=6))
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("radius", [0.5, 1.0, 2.0])
+def test_tiny_dabs_leave_as_much_paint_as_the_engines(radius):
+    # Strokes of many thousands are drawn with radii that no training saw.
+    random = np.random.default_rng(0)
+    places = np.indices((14, 14)).reshape(2, -1) / 14 + 1 / 28
+    angle = random.uniform(0, 2 * np.pi, 14 * 14)
+    actions = np.float32(make_straight(*places, angle, 8 / 512))
+    actions[:, COLUMNS.size] = np.log(radius * 64 / 512) / 2
+    actions[:, COLUMNS.color] = 0
+    painting = nbpainter.Painting(actions, width=512, height=512)
+    drawn, real = (
+        np.sum(1.0 - picture)
+        for picture in (painting.canvas, painting.replay())
+    )
+    assert drawn == pytest.approx(real, rel=0.06)
 
 
 def test_the_background_shows_where_nothing_is_painted():
