@@ -262,7 +262,7 @@ class GAN(keras.Model):
 def compile_gan(gan, config):
     """Give a GAN the two optimizers of a training.
 
-    The generator's learning rate falls to a third; the discriminator's does
+    The generator's learning rate falls to 15 %; the discriminator's does
     not, so that it always knows what is left. The generator settles on the
     running mean of its weights over the last fifth of the steps.
 
@@ -272,7 +272,7 @@ def compile_gan(gan, config):
     """
     num_steps = config.epochs * config.steps_per_epoch
     g_rate = keras.optimizers.schedules.ExponentialDecay(
-        config.g_learning_rate, num_steps, decay_rate=0.3
+        config.g_learning_rate, num_steps, decay_rate=0.15
     )
     adam = functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.99)
     momentum = max(0, 1 - 5 / num_steps)

@@ -180,9 +180,12 @@ def test_the_game_has_found_the_brush_from_strokes_alone(spattering):
     file = nbpainter.build_generator(num_dabs=1, curves=True).dabs
     file.start_from(nbpainter.load_brush("dry_brush"))
     found, right = spattering.dabs.numbers(), file.numbers()
-    names = ("strength", "strength_of_pressure", "hardness", "spread", "jitter")
+    names = ("strength", "strength_of_pressure", "hardness", "spread")
     for name in names:
         assert found[name] == pytest.approx(right[name], rel=0.1), name
-    assert found["spread_at_rest"] < 0.05
-    # More and smaller dabs hardly look different: seeds end at 11 to 13.
+    # How far a radius strays from its mean hardly shows in strokes: 0.04 less
+    # of it, and they are told apart no better than by chance.
+    for name in ("growth", "slowdown", "spread_at_rest", "jitter"):
+        assert found[name] == pytest.approx(right[name], abs=0.05), name
+    # More and smaller dabs hardly look different: seeds end at 10 to 13.
     assert found["count"] == pytest.approx(right["count"], rel=0.15)
