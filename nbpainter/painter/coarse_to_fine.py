@@ -396,8 +396,8 @@ class _Painter:
             if self._must_stop():
                 return None
             if 0 < stage < last:
-                coarse = window.shrink(side)
-                actions = self._restart(actions, active, coarse, random)
+                seen = window.shrink(side)
+                actions = self._restart(actions, active, seen, random)
             # Colours of a palette are chosen before the last stage.
             done = np.float32([stage, stage + 1]) / last
             schedule = Schedule(
