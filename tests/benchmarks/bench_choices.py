@@ -2,8 +2,7 @@
 
     python tests/benchmarks/bench_choices.py
 
-The photographs are those of `bench_painting.py`: the painter's numbers were
-chosen on others.
+The photographs are those of `bench_painting.py`, which see.
 """
 
 import subprocess
