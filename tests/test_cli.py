@@ -144,7 +144,7 @@ def test_draw_then_train(tmp_path, capsys, monkeypatch):
     arguments = ["train", "generator", "--data", str(path), "--out", str(out)]
     assert cli.main(arguments) == 0
     weights = out / "generator_pretrained.weights.h5"
-    assert nbpainter.load_pretrained(weights).count_params() == 125
+    assert nbpainter.load_pretrained(weights).count_params() == 130
     found = {path.name for path in out.iterdir()}
     assert {"generator_curves.png", "generator_strokes.png"} <= found
     assert "checkpoints" not in found

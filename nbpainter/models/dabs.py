@@ -219,7 +219,7 @@ class DabField(layers.Layer):
             A float tensor `(batch, size, size)`, not negative.
         """
         brush = self._brush()
-        path = trace_path(actions, self._samples)
+        path = trace_path(actions, self._samples, self.lags)
         length = path.length if field is None else field.arc_length(path)
         # The faster the pen, in radii a second, the smaller the dabs.
         speed = path.length * (_NUM_PIECES / STROKE_SECONDS) / path.radius

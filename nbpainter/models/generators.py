@@ -294,13 +294,13 @@ def build_generator(
     Returns:
         A `keras.Model` from actions `(batch, 12)` to RGBA strokes
         `(batch, 64, 64, 4)`; call it with `size=` for other sizes and with
-        `noise=` for a random draw. Its defaults have 125 weights; the noise
+        `noise=` for a random draw. Its defaults have 130 weights; the noise
         input has 9 more.
 
     Example:
 
     >>> build_generator().count_params()
-    125
+    130
     """
     generator = FieldGenerator(hidden_units, num_dabs, edges, reach, **field)
     generator.build((None, len(ACTION_NAMES)))

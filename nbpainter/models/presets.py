@@ -132,7 +132,7 @@ def load_pretrained(name_or_path):
     Example:
 
     >>> load_pretrained("generator_pretrained").count_params()
-    125
+    130
     """
     path, entry = _find_entry(name_or_path)
     with refusing(path, _BAD_WEIGHTS):

@@ -28,6 +28,12 @@ pen, the denser, because many brushes set in all at once."""
 
 _DABS_PER_RADIUS = 12.0  # Of the dataset's brush; sets the density's unit.
 _SPEED = 17.6  # Radii a second; slower than that hardly shows.
+_SMALL = np.array([1, 1.5, 2, 3, 4])
+"""Knots of a curve of the brush's radius, in pixels: the engine smooths dabs
+of less than three. At the last knot and beyond the curve is 0."""
+# The pen comes down along a tenth of a radius, or the first of 100 steps. (The
+# dataset's, along a quarter of a pixel; a painting's, mostly along the step.)
+_PEN_DOWN, _STEP = 0.1, 0.01
 _TINY = 1e-12  # Keeps the gradient of a stroke of no length finite.
 
 
@@ -83,20 +89,29 @@ def curve_samples(num_points):
     return np.concatenate([steps, middles], axis=1).astype("float32")
 
 
-def trace_path(actions, samples):
+def trace_path(actions, samples, lags=False):
     """Sample the paths of strokes.
 
     Args:
         actions: float tensor `(batch, 12)`.
         samples: see `curve_samples`.
+        lags: bool, whether the brush is behind the pen: it has hardly moved
+            when the pen has come down. Default `False`.
 
     Returns:
         A `Path`.
     """
     values = ops.unstack(ops.tensordot(actions, samples, axes=1), 5, axis=1)
+    *values, pressure = values
     length = ops.sqrt(values[0] ** 2 + values[1] ** 2 + _TINY)
     radius = ops.exp(2 * actions[:, COLUMNS.size, None]) / WINDOW_SIZE
-    return Path(*values, length, radius)
+    if not lags:
+        # While the pen comes down, the pressure is half in the mean.
+        step = _STEP * ops.cast(ops.shape(length)[1], "float32")
+        share = ops.minimum(_PEN_DOWN * radius / length[:, :1], step)
+        first = pressure[:, :1] * (1 - share / 2)
+        pressure = ops.concatenate([first, pressure[:, 1:]], axis=1)
+    return Path(*values, pressure, length, radius)
 
 
 def hat_basis(places, knots=KNOTS):
@@ -196,8 +211,9 @@ class StrokeField(layers.Layer):
     """Maps of how densely a stroke covers each pixel with paint.
 
     A map's Gaussians have a width and a mass that depend on the pressure: for
-    the lesson's brush linearly, twelve weights for three maps. What other
-    brushes have beside that is an argument.
+    the lesson's brush linearly, twelve weights for three maps. Five more learn
+    what the engine's smoothing makes of small dabs: they are wider, and hold
+    more paint or less. What other brushes have beside that is an argument.
 
     A broad nib is a row of points across the path, all at one angle or, if
     it follows, at one angle to the path.
@@ -248,6 +264,8 @@ class StrokeField(layers.Layer):
                 spread=1.1 * steps,
                 mass=0 * steps + 0.5,
                 mass_of_pressure=0 * steps + 1,
+                log_small_mass=0 * _SMALL[:-1],
+                log_smoothing=-2.0,
             )
         if self.lags:
             add_weights(self, log_tracking_length=-1.0, log_tracking_rate=3.0)
@@ -280,21 +298,22 @@ class StrokeField(layers.Layer):
         """
         size = ops.cast(size, "float32")
         samples = self._samples if samples is None else samples
-        path = trace_path(actions, samples)
+        path = trace_path(actions, samples, self.lags)
         # A point stands for a piece of the curve, and a pixel for its square:
         # in x and in y, each adds the variance of a uniform variable.
         piece = [(s**2 + size**-2.0) / 12 for s in (path.step_x, path.step_y)]
-        gaussians = self._spread_paint(path, piece)
+        gaussians = self._spread_paint(path, piece, 1 / size)
         columns, rows = places or [(ops.arange(size) + 0.5) / size] * 2
         return ops.relu(draw_gaussians(gaussians, columns, rows))
 
-    def _spread_paint(self, path, piece):
+    def _spread_paint(self, path, piece, pixel):
         """Spread the paint of a path by Gaussians.
 
         Args:
             path: `Path`.
             piece: two float tensors `(batch, points)`, the variances in x
                 and y of a piece of the curve and of a pixel, to be added.
+            pixel: float or float tensor, side of a pixel.
 
         Returns:
             `Gaussians`.
@@ -319,9 +338,15 @@ class StrokeField(layers.Layer):
         else:
             spread = _per_map(self.spread) * path.pressure
             variance = ops.exp(2 * _per_map(self.log_width)) + spread**2
+            # A dab is blurred by a pixel or so, but no more than its radius.
+            radius = path.radius / pixel
+            blur = ops.minimum(1, 1 / radius) ** 2
+            variance = variance + ops.exp(self.log_smoothing) * blur
             mass = _per_map(self.mass_of_pressure) * path.pressure
             mass = (_per_map(self.mass) + mass) * path.pressure
-            mass = _DABS_PER_RADIUS / 2 * mass
+            basis = hat_basis(radius, _SMALL)[..., :-1]
+            small = ops.exp(ops.matmul(basis, self.log_small_mass))
+            mass = _DABS_PER_RADIUS / 2 * mass * small
         spread = path.radius**2 * variance  # (num_maps, batch, points)
         variances = [spread + part for part in piece]
         # Each dab is thinned out by the area that it is spread on.

@@ -11,7 +11,7 @@ from nbpainter.models.stroke_field import curve_samples
 
 
 def test_published_sizes():
-    assert nbpainter.build_generator().count_params() == 125
+    assert nbpainter.build_generator().count_params() == 130
     # 36,404,224 with three output channels instead of one.
     assert nbpainter.build_fc_generator().count_params() == 36_402_176
 
