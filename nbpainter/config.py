@@ -108,7 +108,7 @@ class GANConfig(TrainingConfig):
         warm_up_steps: int, steps in which the generator minimises the anchor
             alone.
         g_learning_rate: float, of Adam on the generator's noise input; it
-            falls to a third.
+            falls to 15 %.
         d_learning_rate: float, of Adam on the discriminator.
         anchor: float, weight of the anchor, see `GAN`.
     """
