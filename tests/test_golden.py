@@ -95,8 +95,6 @@ def test_old_weights_of_a_brush_load_and_draw(name, seed):
     drawn = nbpainter.render_strokes(generator, actions, seed=seed)[..., 3]
     assert calm.max() > 0.2
     assert np.mean((drawn - calm) ** 2) < 0.03 * np.mean(calm**2)
-    entry = nbpainter.read_manifest(GOLDEN / "trained")[name]
-    assert entry["num_weights"] <= generator.count_params()
 
 
 def test_an_old_noise_input_says_that_it_is_old():

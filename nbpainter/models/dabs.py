@@ -1,9 +1,10 @@
 """One random draw of a stroke: every dab of the brush, differentiably.
 
 The formulas are those of libmypaint 1.6 (`mypaint-brush.c`, `brushmodes.c`
-and `mypaint-tiled-surface.c`); the numbers in them are weights.
+and `mypaint-tiled-surface.c`); the numbers in them are weights, or a file's.
 """
 
+import functools
 from collections import namedtuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from nbpainter.actions import (
 )
 from nbpainter.models.stroke_field import (
     KNOTS,
-    NUM_KNOTS,
+    STEP,
+    Path,
     add_weights,
     curve_samples,
     hat_basis,
@@ -32,6 +34,11 @@ NOISE_CHANNELS = 3
 """Random numbers of a dab: aside in x, aside in y, larger."""
 
 _NUM_PIECES = 96  # Of even parameter, that a stroke is cut into.
+_NUM_RESTS = 4  # Pieces of the pen's coming down, and of its going up.
+_REST = 1e-3  # Their length, relative to the next piece's.
+_PRESSURES = np.linspace(0, PRESSURE_SCALE, 65)
+"""Knots of a brush file's curves of the pressure."""
+
 _SPEED = 54.6  # Radii a second; below, a brush hardly feels the speed.
 _SPEEDS = np.array([0, 0.25, 0.5, 1, 2, 4, 8, 16, 32])
 """Knots of a curve of the speed, in radii a second."""
@@ -70,13 +77,13 @@ _DEFAULTS = (0.0, 1.0, 0.0, None, None, 0.0)  # From `per_second` on.
 
 
 class Brush(namedtuple("Brush", _FIELDS, defaults=_DEFAULTS)):
-    """What a brush file says of a dab; curves are values at `KNOTS`.
+    """What a brush is like; curves are values at knots of the pressure.
 
     Attributes:
-        log_radius: float tensor `(NUM_KNOTS,)`, in radii of the stroke.
-        aside: float tensor `(NUM_KNOTS,)`, standard deviation of the offset.
-        opacity: float tensor `(NUM_KNOTS,)`, at the centre.
-        hardness: float tensor `(NUM_KNOTS,)`, see `dab_profile`.
+        log_radius: float tensor `(num_knots,)`, in radii of the stroke.
+        aside: float tensor `(num_knots,)`, standard deviation of the offset.
+        opacity: float tensor `(num_knots,)`, at the centre.
+        hardness: float tensor `(num_knots,)`, see `dab_profile`.
         jitter: float tensor, standard deviation of the log radius.
         per_radius: float tensor, dabs to a dab's own radius.
         per_basic_radius: float tensor, dabs to the basic radius.
@@ -127,9 +134,9 @@ class DabField(layers.Layer):
     learned without the others.
 
     Args:
-        curves: bool, whether the weights are instead all that a brush file
-            says, with curves of the pressure. Nothing of it is trained.
-            Default `False`.
+        curves: bool, whether dabs have instead all that a brush file says,
+            at first the dry brush's. There are no weights then. Default
+            `False`.
         lags: bool, whether a brush file's dabs lag behind the pen. Default
             `False`.
     """
@@ -138,21 +145,16 @@ class DabField(layers.Layer):
         super().__init__(**kwargs)
         self.curves, self.lags = curves, lags
         self._samples = curve_samples(_NUM_PIECES)
+        self._knots = _PRESSURES if curves else KNOTS
 
     def build(self, input_shape):
         if not self.curves:
-            return add_weights(self, **START)
-        values = dict.fromkeys(_CURVES, np.zeros(NUM_KNOTS))
-        values |= dict.fromkeys(_NUMBERS, 0.0)
-        values["of_speed"] = np.zeros((len(_CURVES), len(_SPEEDS)))
-        if self.lags:
-            values["lag"] = np.zeros(len(_SPEEDS))
-        add_weights(self, trainable=False, **values)
+            add_weights(self, **START)
 
     def _brush(self):
         if self.curves:
-            return Brush(*self.weights)
-        pressure, ones = np.float32(KNOTS), np.ones(NUM_KNOTS, "float32")
+            return self._file
+        pressure, ones = np.float32(KNOTS), np.ones(len(KNOTS), "float32")
         hardness = tf.sigmoid(self.logit_hardness)
         # A dab holds as much paint as opacity, hardness and squared radius say.
         # The slope counts from -1 at no pressure to 1 at full.
@@ -180,7 +182,7 @@ class DabField(layers.Layer):
             standard deviation at a pressure of 1, and `spread_at_rest`, at
             none; `jitter`; and `count`, dabs along a radius of way.
         """
-        brush, pressure = self._brush(), KNOTS[1:]
+        brush, pressure = self._brush(), self._knots[1:]
         growth, slowdown = np.mean(brush.log_radius), brush.slowdown
         if brush.of_speed is not None:
             known = np.log1p(_SPEEDS / _SPEED)
@@ -188,7 +190,7 @@ class DabField(layers.Layer):
             growth, slowdown = growth + at_rest, -slope
         ratio = np.asarray(brush.opacity)[1:] / pressure
         slope, strength = np.polyfit(pressure, ratio, 1, w=pressure)
-        spread, rest = np.polyfit(KNOTS, brush.aside, 1)
+        spread, rest = np.polyfit(self._knots, brush.aside, 1)
         count = float(brush.per_radius) / np.exp(growth)
         count += float(brush.per_basic_radius)
         numbers = {
@@ -220,20 +222,23 @@ class DabField(layers.Layer):
         """
         brush = self._brush()
         path = trace_path(actions, self._samples, self.lags)
+        if self.curves:
+            path = _rest_at_ends(path)
         length = path.length if field is None else field.arc_length(path)
         # The faster the pen, in radii a second, the smaller the dabs.
-        speed = path.length * (_NUM_PIECES / STROKE_SECONDS) / path.radius
-        fall = brush.slowdown * tf.math.log(1 + speed / _SPEED)
-        curves = hat_basis(path.pressure) @ tf.stack(brush[:4], axis=-1)
+        fall = brush.slowdown * tf.math.log(1 + path.speed / _SPEED)
+        curves = hat_basis(path.pressure, self._knots)
+        curves = curves @ tf.stack(brush[:4], axis=-1)
         if brush.of_speed is not None:
-            curves += hat_basis(speed, _SPEEDS) @ tf.transpose(brush.of_speed)
+            of_speed = tf.transpose(brush.of_speed)
+            curves += hat_basis(path.speed, _SPEEDS) @ of_speed
         log_radius, aside, opacity, hardness = tf.unstack(curves, axis=-1)
         dab_radius = path.radius * tf.exp(log_radius - fall)
         counts = length * (
             brush.per_radius / dab_radius
             + brush.per_basic_radius / (path.radius * brush.basic_radius)
         )
-        counts += brush.per_second * (STROKE_SECONDS / _NUM_PIECES)
+        counts += brush.per_second * path.seconds
 
         # Of n dabs, dab i lies a part (i + 1/2) / n along.
         ends = tf.cumsum(counts, axis=-1)  # (batch, pieces)
@@ -242,11 +247,12 @@ class DabField(layers.Layer):
         drawn = tf.minimum(needed, most)
         index = tf.range(most)
         place = tf.minimum((index + 0.5) / drawn, 1) * needed  # (batch, most)
-        piece = tf.minimum(tf.searchsorted(ends, place), _NUM_PIECES - 1)
+        last = tf.shape(ends)[1] - 1
+        piece = tf.minimum(tf.searchsorted(ends, place), last)
         exists = index < drawn
 
         if brush.lag is not None:
-            lag = tf.linalg.matvec(hat_basis(speed, _SPEEDS), brush.lag)
+            lag = tf.linalg.matvec(hat_basis(path.speed, _SPEEDS), brush.lag)
             path = track(path, counts / (tf.nn.relu(lag) + 1e-3))
         aside = path.radius * tf.nn.relu(aside)
         opacity = tf.clip_by_value(opacity, 0.0, 0.99)
@@ -288,18 +294,19 @@ class DabField(layers.Layer):
         return draw_dabs(dabs, tf.shape(actions)[0], size)
 
     def start_from(self, settings):
-        """Set the weights to the numbers of a brush file.
+        """Have the numbers of a brush file.
 
         Args:
             settings: dict, a brush file's JSON with its `radius_factor`.
         """
-        base = settings["radius_factor"]
-        growth = pressure_curve(settings, "radius_logarithmic")
+        base, pressure = settings["radius_factor"], _PRESSURES
+        curve = functools.partial(setting, settings, pressure=pressure)
+        growth = pressure_curve(settings, "radius_logarithmic", pressure)
         per_radius = setting(settings, "dabs_per_actual_radius", 0.0, 2.0)
         per_basic_radius = setting(settings, "dabs_per_basic_radius", 0.0)
-        opacity = setting(settings, "opaque", default=1.0)
+        opacity = curve("opaque", default=1.0)
         # A brush without a curve of its own has libmypaint's.
-        multiply = setting(settings, "opaque_multiply", default=KNOTS)
+        multiply = curve("opaque_multiply", default=pressure)
         opacity = np.clip(opacity * multiply, 0, 1)
         # Some brushes say how opaque the whole stroke is, and not the dab.
         linear = setting(settings, "opaque_linearize", 0.0, 0.9).clip(0)
@@ -309,11 +316,13 @@ class DabField(layers.Layer):
         of_speed = [_speed_curve(settings, n, speed) for n in _SETTINGS]
         of_speed[1] *= base
         of_speed[2] *= np.mean(multiply)
+        lag = _speed_curve(settings, "slow_tracking_per_dab", speed)
+        lag += setting(settings, "slow_tracking_per_dab", 0.0)
         brush = Brush(
             log_radius=np.log(base) + growth,
-            aside=base * setting(settings, "offset_by_random"),
+            aside=base * curve("offset_by_random"),
             opacity=opacity,
-            hardness=setting(settings, "hardness", default=0.8),
+            hardness=curve("hardness", default=0.8),
             jitter=setting(settings, "radius_by_random", 0.0),
             per_radius=per_radius,
             per_basic_radius=per_basic_radius,
@@ -321,11 +330,42 @@ class DabField(layers.Layer):
             basic_radius=base,
             fade=setting(settings, "anti_aliasing", 0.0, 1.0),
             of_speed=np.stack(of_speed),
-            lag=setting(settings, "slow_tracking_per_dab", 0.0)
-            + _speed_curve(settings, "slow_tracking_per_dab", speed),
+            lag=lag if self.lags else None,
         )
-        for weight, value in zip(self.weights, brush):
-            weight.assign(value)
+        arrays = (x if x is None else np.float32(x) for x in brush)
+        self._file = Brush(*arrays)
+
+
+def _rest_at_ends(path):
+    """Add pieces of hardly any length for what the pen does at both ends.
+
+    At the start, its pressure rises for a tenth of a second; at the end it
+    falls as long. A brush that sets dabs by time sets some there.
+    """
+    rising = (np.arange(_NUM_RESTS, dtype="float32") + 0.5) / _NUM_RESTS
+    ones = np.ones_like(rising)
+
+    def extend(values, first=ones, last=ones, beyond=0.0):
+        beyond = beyond * tf.ones_like(values)
+        first = (values[:, :1] - beyond[:, :1]) * first
+        last = (values[:, -1:] + beyond[:, -1:]) * last
+        return tf.concat([first, values, last], axis=1)
+
+    # So short that only the direction is left.
+    shrink = functools.partial(extend, first=_REST * ones, last=_REST * ones)
+    rest = STEP * STROKE_SECONDS / _NUM_RESTS
+    rests = tf.fill([tf.shape(path.x)[0], _NUM_RESTS], rest)
+    return Path(
+        step_x=shrink(path.step_x),
+        step_y=shrink(path.step_y),
+        x=extend(path.x, beyond=path.step_x / 2),
+        y=extend(path.y, beyond=path.step_y / 2),
+        pressure=extend(path.pressure, rising, rising[::-1]),
+        length=shrink(path.length),
+        speed=extend(path.speed),
+        seconds=tf.concat([rests, path.seconds, rests], axis=1),
+        radius=path.radius,
+    )
 
 
 def _antialias(radius, hardness, fade):
@@ -462,9 +502,16 @@ def dab_profile(dx, dy, radius, hardness, ratio=1.0, cos=0.0, sin=1.0):
 
 
 def _as_engine(noise):
-    # libmypaint's rand_gauss adds four uniforms, whose excess kurtosis is
-    # -0.3: the cubic term of Cornish and Fisher's expansion is 0.3 / 24.
-    return noise - 0.3 / 24 * (noise**3 - 3 * noise)
+    """Normal noise to what libmypaint's `rand_gauss` adds up: four uniforms.
+
+    Their density beyond the root of 3 is a cube, so quantiles there are a
+    fourth root. Within it they have an excess kurtosis of -0.3: the cubic
+    term of Cornish and Fisher's expansion is 0.3 / 24.
+    """
+    inner = noise - 0.3 / 24 * (noise**3 - 3 * noise)
+    beyond = tf.math.erfc(tf.abs(noise) / 2**0.5) / 2
+    outer = tf.sign(noise) * 3**0.5 * (2 - (24 * beyond) ** 0.25)
+    return tf.where(tf.abs(noise) < 3**0.5, inner, outer)
 
 
 def _speed_curve(settings, name, speed):

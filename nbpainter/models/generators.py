@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from nbpainter.actions import ACTION_NAMES, COLUMNS, WINDOW_SIZE, check_actions
+from nbpainter.engine.brush_file import load_brush
 from nbpainter.errors import DataError, check_count, check_size
 from nbpainter.losses import FVU, opacity_loss
 from nbpainter.models.dabs import NOISE_CHANNELS, DabField
@@ -128,6 +129,10 @@ class FieldGenerator(StrokeGenerator):
         if num_dabs:
             self.dabs = DabField(self.field.curves, self.field.lags)
             self.noise_shape = (num_dabs, NOISE_CHANNELS)
+        if self.field.curves:
+            settings = load_brush(self.brush)
+            if num_dabs:
+                self.dabs.start_from(settings)
         if reach is not None:
             self.reach = (reach, 0.0)
         own = {"num_dabs": num_dabs, "edges": edges, "reach": reach}

@@ -22,7 +22,6 @@ import keras
 import numpy as np
 from pydantic import BaseModel, Field, TypeAdapter
 
-from nbpainter.engine.brush_file import load_brush
 from nbpainter.errors import DataError
 from nbpainter.files import (
     make_folder,
@@ -45,9 +44,9 @@ _BUILDERS = {
     ),
 }
 _SUFFIX = ".weights.h5"
-# Of a noise input's numbers. The first had the ink of a dab change with its
-# size, in as many weights.
-_VERSION = 2
+# The first had the ink of a dab change with its size, in as many weights; until
+# the second, weights held a brush file's numbers as well.
+_VERSION = 3
 _BAD_WEIGHTS = (
     "The weights {path} cannot be loaded ({reason}). Get the file and its "
     "manifest.json again, or train the network again."
@@ -140,23 +139,22 @@ def load_pretrained(name_or_path):
             raise ValueError("damaged: another SHA-256 than in the manifest")
         if entry["builder"] not in _BUILDERS:
             raise ValueError(f"unknown builder {entry['builder']!r}")
-        model = _BUILDERS[entry["builder"]](**entry["arguments"])
+        own = {"brush": entry["brush"]} if "brush" in entry else {}
+        model = _BUILDERS[entry["builder"]](**entry["arguments"], **own)
         expected, found = model.count_params(), entry["num_weights"]
+        version, has_dabs = entry.get("version", 1), hasattr(model, "dabs")
+        of_file = has_dabs and model.dabs.curves
         if entry["builder"] == _OLD_BUILDER:
-            _load_old_weights(model, path)
-        elif found != expected:
+            _load_old_weights(model, path, found)
+        elif found != expected and (version == _VERSION or not of_file):
             raise ValueError(f"old version: {found} weights, not {expected}")
         else:
-            _check_stored(path, expected)
+            _check_stored(path, found)
             model.load_weights(path)
-        learned = hasattr(model, "dabs") and not model.dabs.curves
-        if learned and entry.get("version", 1) < _VERSION:
+        if has_dabs and not of_file and version < 2:
             raise ValueError("old version: its numbers mean something else")
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
             raise ValueError("not all of them are finite numbers")
-        if "brush" in entry:
-            load_brush(entry["brush"])  # Fail now, not while replaying.
-            model.brush = entry["brush"]
     model.trainable = False
     return model
 
@@ -178,20 +176,17 @@ def _check_stored(path, max_values):
             raise ValueError(problem)
 
 
-def _load_old_weights(model, path):
+def _load_old_weights(model, path, num_weights):
     """Load weights of commit f325191.
 
-    Their last layer had another number, and their dabs knew of no speed.
+    Their last layer had another number.
     """
-    _check_stored(path, model.count_params())
+    _check_stored(path, num_weights)
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copy(path, folder)
         with h5py.File(copy, "r+") as file:
             del file["layers/dense_2"]  # It was never used.
             file.move("layers/dense_3", "layers/dense_2")
-            if "dabs" in file:
-                for number, new in enumerate(model.dabs.weights[10:], 10):
-                    file.create_dataset(f"dabs/vars/{number}", new.shape)
         model.load_weights(copy)
 
 

@@ -31,13 +31,19 @@ _SPEED = 17.6  # Radii a second; slower than that hardly shows.
 _SMALL = np.array([1, 1.5, 2, 3, 4])
 """Knots of a curve of the brush's radius, in pixels: the engine smooths dabs
 of less than three. At the last knot and beyond the curve is 0."""
-# The pen comes down along a tenth of a radius, or the first of 100 steps. (The
+STEP = 0.01
+"""Part of a stroke between two events of the pen: there are 100."""
+
+# The pen comes down along a tenth of a radius, or the first step. (The
 # dataset's, along a quarter of a pixel; a painting's, mostly along the step.)
-_PEN_DOWN, _STEP = 0.1, 0.01
+_PEN_DOWN = 0.1
 _TINY = 1e-12  # Keeps the gradient of a stroke of no length finite.
 
 
-class Path(namedtuple("Path", "step_x step_y x y pressure length radius")):
+_PATH = "step_x step_y x y pressure length speed seconds radius"
+
+
+class Path(namedtuple("Path", _PATH)):
     """Pieces of even parameter that strokes are cut into.
 
     Attributes:
@@ -47,6 +53,8 @@ class Path(namedtuple("Path", "step_x step_y x y pressure length radius")):
         y: float tensor `(batch, points)`.
         pressure: float tensor `(batch, points)`, of the pen there.
         length: float tensor `(batch, points)`, of a piece.
+        speed: float tensor `(batch, points)`, of the pen, in radii a second.
+        seconds: float tensor `(batch, points)`, that a piece takes.
         radius: float tensor `(batch, 1)`, of the brush.
     """
 
@@ -107,11 +115,14 @@ def trace_path(actions, samples, lags=False):
     radius = ops.exp(2 * actions[:, COLUMNS.size, None]) / WINDOW_SIZE
     if not lags:
         # While the pen comes down, the pressure is half in the mean.
-        step = _STEP * ops.cast(ops.shape(length)[1], "float32")
+        step = STEP * ops.cast(ops.shape(length)[1], "float32")
         share = ops.minimum(_PEN_DOWN * radius / length[:, :1], step)
         first = pressure[:, :1] * (1 - share / 2)
         pressure = ops.concatenate([first, pressure[:, 1:]], axis=1)
-    return Path(*values, pressure, length, radius)
+    num_points = ops.cast(ops.shape(length)[1], "float32")
+    seconds = STROKE_SECONDS / num_points * ops.ones_like(length)
+    speed = length / radius / seconds
+    return Path(*values, pressure, length, speed, seconds, radius)
 
 
 def hat_basis(places, knots=KNOTS):
@@ -318,14 +329,12 @@ class StrokeField(layers.Layer):
         Returns:
             `Gaussians`.
         """
-        num_points = ops.cast(ops.shape(path.x)[-1], "float32")
         if self.lags:
             passed = path.length / path.radius
             passed = passed * ops.exp(-self.log_tracking_length)
-            rate = ops.exp(self.log_tracking_rate)
-            path = track(path, passed + rate / num_points)
-        speed = path.length / path.radius * (num_points / STROKE_SECONDS)
-        log_speed = ops.log(1 + speed / _SPEED)
+            rate = ops.exp(self.log_tracking_rate) / STROKE_SECONDS
+            path = track(path, passed + rate * path.seconds)
+        log_speed = ops.log(1 + path.speed / _SPEED)
         dabs = self.arc_length(path) / path.radius  # Of a piece, in radii.
         if self.curves:
             basis = hat_basis(path.pressure)  # (batch, points, knots)
@@ -334,7 +343,7 @@ class StrokeField(layers.Layer):
             variance = ops.exp(2 * log_width)
             mass = ops.exp(ops.einsum("mk,bpk->mbp", self.log_mass, basis))
             of_time = ops.exp(_per_map(self.log_mass_of_time))
-            dabs = dabs + of_time * (STROKE_SECONDS / num_points)
+            dabs = dabs + of_time * path.seconds
         else:
             spread = _per_map(self.spread) * path.pressure
             variance = ops.exp(2 * _per_map(self.log_width)) + spread**2

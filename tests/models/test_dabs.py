@@ -7,7 +7,12 @@ import tensorflow as tf
 import nbpainter
 from nbpainter.actions import random_actions
 from nbpainter.engine import libmypaint
-from nbpainter.models.dabs import DabField, dab_profile, pixels_of_boxes
+from nbpainter.models.dabs import (
+    DabField,
+    _as_engine,
+    dab_profile,
+    pixels_of_boxes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +181,37 @@ def test_a_brush_file_is_told_in_numbers():
 
 
 @pytest.mark.engine
+def test_dabs_by_time_lie_at_both_ends_while_the_pen_comes_and_goes():
+    # Before, a marker's strokes ended a tenth of a pixel too soon.
+    action = random_actions(1, seed=0)
+    index = nbpainter.ACTION_INDEX
+    values = {"start_x": 0.2, "control_x": 0.5, "end_x": 0.8, "size": 0.5}
+    values |= {f"{name}_y": 0.507 for name in ("start", "control", "end")}
+    values |= {"start_pressure": 0.6, "end_pressure": 0.6}
+    for name, value in values.items():
+        action[:, index[name]] = value
+    actions = np.repeat(action, 100, axis=0)
+    real = nbpainter.draw_strokes(actions, brush="marker", seed=5)
+    marker = nbpainter.load_pretrained("marker")
+    drawn = nbpainter.render_strokes(marker, actions, seed=1)
+    for end in (np.s_[:, 28:37, :20], np.s_[:, 28:37, 44:]):
+        lengths = [np.sum(x[..., 3][end]) / 900 for x in (drawn, real)]
+        assert lengths[0] == pytest.approx(lengths[1], abs=0.05)
+
+
+def test_noise_is_as_heavy_as_four_uniforms():
+    # Of the sum of four, a quantile q beyond 3 leaves (4 - q)**4 / 24.
+    normal = np.array([0.5, 1.7320, 1.7321, 3.0, 4.0])
+    left = np.array([math.erfc(z / 2**0.5) / 2 for z in normal])
+    quantiles = (4 - (24 * left) ** 0.25 - 2) * 3**0.5
+    found = np.asarray(_as_engine(tf.constant(normal)))
+    np.testing.assert_allclose(found[1:], quantiles[1:], atol=1e-3)
+    np.testing.assert_allclose(_as_engine(tf.constant(-normal)), -found)
+    noise = _as_engine(tf.random.stateless_normal([200_000], seed=[1, 2]))
+    assert np.std(noise) == pytest.approx(1, abs=0.01)
+    assert np.max(np.abs(noise)) < 12**0.5
+
+
 def test_the_game_has_found_the_brush_from_strokes_alone(spattering):
     file = nbpainter.build_generator(num_dabs=1, curves=True).dabs
     file.start_from(nbpainter.load_brush("dry_brush"))
