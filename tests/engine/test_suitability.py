@@ -266,8 +266,9 @@ def test_draws_of_other_dabs_than_the_brush_s_are_not_kept():
     episodes = nbpainter.draw_episodes(60, "charcoal", seed=5)
     fvu = weights.read_manifest()["charcoal"]["fvu"]
     assert measure_fvu(generator, episodes, seed=0)["fvu"] < 2.5 * fvu
-    generator.dabs.opacity.assign(0.4 * generator.dabs.opacity)
-    generator.dabs.per_radius.assign(0.3 * generator.dabs.per_radius)
+    other = copy.deepcopy(nbpainter.load_brush("charcoal"))
+    other["settings"]["dabs_per_actual_radius"]["base_value"] *= 0.1
+    generator.dabs.start_from(other)
     assert measure_fvu(generator, episodes, seed=0)["fvu"] > 2.5 * fvu
 
 
