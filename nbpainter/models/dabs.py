@@ -65,14 +65,12 @@ START = {
 """What the weights of `DabField` start with. They know nothing of a brush."""
 
 
-_CURVES = ("log_radius", "aside", "opacity", "hardness")
 _SETTINGS = ("radius_logarithmic", "offset_by_random", "opaque", "hardness")
-_NUMBERS = ("jitter", "per_radius", "per_basic_radius", "per_second")
-_NUMBERS += ("basic_radius", "fade")
-_OTHERS = ("of_speed", "lag", "slowdown")
 
-
-_FIELDS = _CURVES + _NUMBERS + _OTHERS
+_FIELDS = (
+    "log_radius aside opacity hardness jitter per_radius per_basic_radius "
+    "per_second basic_radius fade of_speed lag slowdown"
+)
 _DEFAULTS = (0.0, 1.0, 0.0, None, None, 0.0)  # From `per_second` on.
 
 
@@ -135,8 +133,7 @@ class DabField(layers.Layer):
 
     Args:
         curves: bool, whether dabs have instead all that a brush file says,
-            at first the dry brush's. There are no weights then. Default
-            `False`.
+            see `start_from`. There are no weights then. Default `False`.
         lags: bool, whether a brush file's dabs lag behind the pen. Default
             `False`.
     """

@@ -130,7 +130,7 @@ class FieldGenerator(StrokeGenerator):
             self.dabs = DabField(self.field.curves, self.field.lags)
             self.noise_shape = (num_dabs, NOISE_CHANNELS)
         if self.field.curves:
-            settings = load_brush(self.brush)
+            settings = load_brush(self.brush)  # Fail now, not in a replay.
             if num_dabs:
                 self.dabs.start_from(settings)
         if reach is not None:

@@ -145,11 +145,11 @@ def load_pretrained(name_or_path):
         version, has_dabs = entry.get("version", 1), hasattr(model, "dabs")
         of_file = has_dabs and model.dabs.curves
         if entry["builder"] == _OLD_BUILDER:
-            _load_old_weights(model, path, found)
+            _load_old_weights(model, path)
         elif found != expected and (version == _VERSION or not of_file):
             raise ValueError(f"old version: {found} weights, not {expected}")
         else:
-            _check_stored(path, found)
+            _check_stored(path, expected)
             model.load_weights(path)
         if has_dabs and not of_file and version < 2:
             raise ValueError("old version: its numbers mean something else")
@@ -176,12 +176,12 @@ def _check_stored(path, max_values):
             raise ValueError(problem)
 
 
-def _load_old_weights(model, path, num_weights):
+def _load_old_weights(model, path):
     """Load weights of commit f325191.
 
     Their last layer had another number.
     """
-    _check_stored(path, num_weights)
+    _check_stored(path, model.count_params())
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copy(path, folder)
         with h5py.File(copy, "r+") as file:

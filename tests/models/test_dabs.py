@@ -212,6 +212,7 @@ def test_noise_is_as_heavy_as_four_uniforms():
     assert np.max(np.abs(noise)) < 12**0.5
 
 
+@pytest.mark.engine
 def test_the_game_has_found_the_brush_from_strokes_alone(spattering):
     file = nbpainter.build_generator(num_dabs=1, curves=True).dabs
     file.start_from(nbpainter.load_brush("dry_brush"))
